@@ -1,0 +1,1 @@
+"""Tests of xpconv, laid out as the package is."""

@@ -1,0 +1,89 @@
+"""Fixtures and reports of all tests: the array libraries, Hypothesis' profiles, loud skips."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+import hypothesis
+import numpy as np
+import pytest
+
+from tests import backends
+
+hypothesis.settings.register_profile("dev", max_examples=10, deadline=None)
+hypothesis.settings.register_profile(
+    "ci", max_examples=25, deadline=None, derandomize=True, print_blob=True
+)
+hypothesis.settings.register_profile("intense", max_examples=500, deadline=None)
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
+)
+
+
+@pytest.fixture(scope="session", params=list(backends.LIBRARIES))
+def backend(request: pytest.FixtureRequest) -> backends.Library:
+    """Each array library in turn; see `tests.backends.Library`."""
+    backends.need(request.param)
+    return backends.Library(request.param)
+
+
+@pytest.fixture(scope="session")
+def torch() -> Any:
+    """PyTorch, for the tests that compare with it."""
+    backends.need("torch")
+    import torch
+
+    return torch
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers that are the same in every run."""
+    return np.random.default_rng(20240229)
+
+
+@pytest.fixture(autouse=True)
+def no_ambient_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller's environment does not choose backends or budgets for the tests."""
+    monkeypatch.delenv("XPCONV_BACKEND", raising=False)
+    monkeypatch.delenv("XPCONV_WORKSPACE", raising=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    backends.required()  # an unknown name in the environment stops the run here
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        label = backends.label_of(getattr(getattr(item, "callspec", None), "params", {}))
+        if label:
+            item.user_properties.append(("backend", label))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say which libraries the tests ran on, which not and why, and why tests were skipped."""
+    say = terminalreporter.write_line
+    outcomes = {
+        outcome: terminalreporter.stats.get(outcome, [])
+        for outcome in ("passed", "failed", "skipped")
+    }
+    reports = [
+        report
+        for reports in outcomes.values()
+        for report in reports
+        if report.when == "call" or report.skipped
+    ]
+    terminalreporter.section("array libraries")
+    for label, (ran, skipped) in backends.ran_and_skipped(reports).items():
+        if skipped and not ran:
+            say(f"{label:9} NOT RUN: {backends.missing(label)}", red=True)
+        else:
+            say(f"{label:9} {ran} tests ran")
+    reasons = Counter(
+        str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        for report in outcomes["skipped"]
+    )
+    for reason, count in reasons.most_common():
+        say(f"{count} skipped: {reason.removeprefix('Skipped: ')}", yellow=True)
