@@ -1,0 +1,191 @@
+"""What all optimisers share: which parameters move, and the state that is kept for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+from array_api_compat import device
+
+from .._arrays import namespace, same_dtype
+from .._typing import Array
+from ..backend import backend_of
+
+Slots = dict[str, Array]
+"""What an update rule remembers of one parameter, under PyTorch's names (``exp_avg``, …)."""
+
+
+class HasParameters(Protocol):
+    """What an optimiser asks of a model; every `xpconv.nn.Module` has it."""
+
+    def parameters(self) -> dict[str, Array]:
+        """Return the parameters by name."""
+
+    def update(self, values: Mapping[str, Array], /) -> Any:
+        """Replace parameters by name."""
+
+
+class Optimizer:
+    """Base class: `step` walks over the parameters, a subclass's `update` moves one of them.
+
+    Parameters
+    ----------
+    lr : float
+        The learning rate.
+
+    Notes
+    -----
+    Nothing here waits for the device, and no array is written to: `step` computes new arrays and
+    gives them to the model all at once.
+    """
+
+    hyperparameters: ClassVar[tuple[str, ...]] = ("lr",)
+
+    def __init__(self, lr: float) -> None:
+        self.lr = at_least_zero("learning rate", lr)
+        self._steps: dict[str, int] = {}
+        self._slots: dict[str, Slots] = {}
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.hyperparameters)
+        return f"{type(self).__name__}({given})"
+
+    def update(
+        self, parameter: Array, gradient: Array, slots: Slots, step: int, lr: float
+    ) -> tuple[Array, Slots]:
+        """Return one parameter's new value and state; a pure function of its arguments.
+
+        Parameters
+        ----------
+        parameter, gradient : array
+            Of equal shape, dtype, library and device.
+        slots : dict of str to array
+            What the last call returned for this parameter; empty at first.
+        step : int
+            How many times this parameter has been updated, this time included: 1 at first.
+        lr : float
+            The learning rate.
+
+        Returns
+        -------
+        parameter, slots
+            New arrays; those given are left as they are.
+        """
+        raise NotImplementedError
+
+    def step(
+        self, model: HasParameters, grads: Mapping[str, Array | None], *, lr: float | None = None
+    ) -> None:
+        """Move the model's parameters along their gradients.
+
+        Parameters
+        ----------
+        model : Module
+            The model whose parameters are replaced.
+        grads : mapping of str to array
+            Gradients by parameter name, as ``backward`` returns them. A parameter whose gradient is
+            absent or ``None`` stays as it is, and so does its state.
+        lr : float, optional
+            The learning rate of this step alone, as from a schedule; default ``self.lr``.
+
+        Raises
+        ------
+        ValueError
+            If a gradient belongs to no parameter, or its shape is not the parameter's.
+        TypeError
+            If a gradient's dtype, library or device is not the parameter's.
+        """
+        rate = self.lr if lr is None else at_least_zero("learning rate", lr)
+        parameters = model.parameters()
+        if unknown := [name for name in grads if name not in parameters]:
+            raise ValueError(
+                f"gradients for unknown parameter(s) {unknown}; the model has {list(parameters)}"
+            )
+        moved: dict[str, Array] = {}
+        kept: dict[str, Slots] = {}
+        for name, parameter in parameters.items():
+            gradient = grads.get(name)
+            if gradient is None:
+                continue
+            _check_gradient(name, parameter, gradient)
+            slots = {
+                key: _beside(parameter, slot) for key, slot in self._slots.get(name, {}).items()
+            }
+            count = self._steps.get(name, 0) + 1
+            moved[name], kept[name] = self.update(parameter, gradient, slots, count, rate)
+        # Everything is computed: from here on nothing can fail half-way.
+        model.update(moved)
+        self._slots.update(kept)
+        for name in moved:
+            self._steps[name] = self._steps.get(name, 0) + 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return kind, hyperparameters, step counts and state arrays, fit for `checkpoint.save`.
+
+        Returns
+        -------
+        dict
+            ``{"kind", "hyperparameters", "steps", "slots"}``; the arrays are the optimiser's own.
+        """
+        return {
+            "kind": type(self).__name__,
+            "hyperparameters": {name: getattr(self, name) for name in self.hyperparameters},
+            "steps": dict(self._steps),
+            "slots": {name: dict(slots) for name, slots in self._slots.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue where another optimiser's `state_dict` was taken, hyperparameters included.
+
+        The arrays may be of any library: the next `step` brings them to the parameters' device.
+
+        Parameters
+        ----------
+        state : mapping
+            What `state_dict` returned.
+
+        Raises
+        ------
+        ValueError
+            If the state is of another kind of optimiser.
+        """
+        if state["kind"] != type(self).__name__:
+            raise ValueError(
+                f"the state is of {state['kind']}, this optimizer is {type(self).__name__}"
+            )
+        checked = type(self)(**state["hyperparameters"])
+        for name in self.hyperparameters:
+            setattr(self, name, getattr(checked, name))
+        self._steps = {name: int(count) for name, count in state["steps"].items()}
+        self._slots = {name: dict(slots) for name, slots in state["slots"].items()}
+
+
+def at_least_zero(what: str, value: float) -> float:
+    """Return a hyperparameter as a Python float, which leaves the dtype of arrays alone."""
+    number = float(value)
+    if not number >= 0.0:
+        raise ValueError(f"Invalid {what}: {value}, must be at least 0")
+    return number
+
+
+def _together(a: Array, b: Array) -> bool:
+    return type(a) is type(b) and a.dtype == b.dtype and bool(device(a) == device(b))
+
+
+def _beside(parameter: Array, slot: Array) -> Array:
+    """Bring a state array to its parameter: the model has moved, or the state was loaded."""
+    if _together(parameter, slot):
+        return slot
+    return backend_of(parameter).asarray(slot, parameter.dtype)
+
+
+def _check_gradient(name: str, parameter: Array, gradient: Array) -> None:
+    if not _together(parameter, gradient):
+        arrays = {f"parameter {name!r}": parameter, "its gradient": gradient}
+        namespace(**arrays)
+        same_dtype(**arrays)
+    if gradient.shape != parameter.shape:
+        raise ValueError(
+            f"gradient of {name!r} has shape {tuple(gradient.shape)}, "
+            f"the parameter has shape {tuple(parameter.shape)}"
+        )
