@@ -1,0 +1,164 @@
+"""The Python part of ci/gpu.sh: is there a CUDA device, and what did the run show?
+
+``gpu_report.py cuda`` prints the driver's major CUDA version, or one line on why there is none.
+``gpu_report.py write DIR`` gathers what a run left in DIR into one file in benchmarks/results.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PACKAGES = ("xpconv", "numpy", "array-api-compat", "array-api-extra", "cupy", "torch", "scipy")
+OUTCOMES = ("passed", "failed", "errors", "skipped")
+
+
+def cuda_version() -> int:
+    """The driver's CUDA version, as 12080 for 12.8; raises OSError when no device can be used."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        raise OSError("no NVIDIA driver is installed (libcuda.so.1 is not found)") from None
+    if status := driver.cuInit(0):
+        raise OSError(f"the NVIDIA driver sees no usable device (cuInit returned {status})")
+    count, version = ctypes.c_int(), ctypes.c_int()
+    if driver.cuDeviceGetCount(ctypes.byref(count)) or count.value == 0:
+        raise OSError("the NVIDIA driver sees no device")
+    driver.cuDriverGetVersion(ctypes.byref(version))
+    return version.value
+
+
+def gpu_facts() -> list[tuple[str, str]]:
+    """Names, memory and driver of the devices, and the CUDA versions that CuPy uses."""
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    facts = []
+    for index in range(runtime.getDeviceCount()):
+        device = runtime.getDeviceProperties(index)
+        memory = device["totalGlobalMem"] / 2**30
+        facts.append((f"GPU {index}", f"{device['name'].decode()}, {memory:.0f} GiB"))
+    facts.append(("driver", _smi("driver_version")))
+    facts.append(("CUDA", f"driver {_version(cuda_version())}, runtime {_runtime(cupy)}"))
+    return facts
+
+
+def _runtime(cupy: object) -> str:
+    return _version(cupy.cuda.runtime.runtimeGetVersion())  # type: ignore[attr-defined]
+
+
+def _version(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"
+
+
+def _smi(field: str) -> str:
+    query = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return ", ".join(dict.fromkeys(answer.split("\n"))).strip(", ")
+
+
+def versions() -> str:
+    """Every library that the figures depend on; CuPy's wheels carry CUDA in their name."""
+    found = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+    names = [n for n in sorted(found) if n in PACKAGES or n.startswith("cupy-")]
+    return ", ".join([f"Python {platform.python_version()}", *(f"{n} {found[n]}" for n in names)])
+
+
+def commit() -> str:
+    answer = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return answer.stdout.strip() or "unknown"
+
+
+def count_tests(junit: Path) -> dict[str, int]:
+    """Passed, failed, errors and skipped of a JUnit file."""
+    totals = dict.fromkeys(OUTCOMES, 0)
+    for suite in ET.parse(junit).getroot().iter("testsuite"):
+        tests, failed, errors, skipped = (
+            int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")
+        )
+        numbers = (tests - failed - errors - skipped, failed, errors, skipped)
+        for outcome, number in zip(OUTCOMES, numbers, strict=True):
+            totals[outcome] += number
+    return totals
+
+
+def failures(junit: Path) -> list[str]:
+    """Names of the tests of a JUnit file that failed."""
+    cases = ET.parse(junit).getroot().iter("testcase")
+    bad = [c for c in cases if c.find("failure") is not None or c.find("error") is not None]
+    return [f"{case.get('classname')}::{case.get('name')}" for case in bad]
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def report(work: Path, facts: list[tuple[str, str]]) -> str:
+    """The result file's text: the machine, the tests, then each benchmark's own report."""
+    parts = ["# GPU run", table(["", ""], [list(fact) for fact in facts]), "## Tests"]
+    rows, broken = [], []
+    for junit in sorted(work.glob("tests-tf32-*.xml")):
+        mode = "on" if junit.stem.endswith("1") else "off"
+        totals = count_tests(junit)
+        rows.append([mode, *(str(totals[outcome]) for outcome in OUTCOMES)])
+        broken += [f"- TF32 {mode}: `{name}`" for name in failures(junit)]
+    parts.append(table(["TF32", *OUTCOMES], rows))
+    if broken:
+        parts.append("\n".join(broken))
+    for name in ("layers", "training"):
+        page = work / f"{name}.md"
+        text = page.read_text(encoding="utf-8") if page.exists() else f"# {name}: no result\n"
+        parts.append(re.sub(r"^#", "##", text, flags=re.MULTILINE).strip())
+    return "\n\n".join(parts) + "\n"
+
+
+def write(work: Path) -> Path:
+    now = datetime.now(UTC)
+    facts = [
+        ("date", now.strftime("%Y-%m-%d %H:%M UTC")),
+        *gpu_facts(),
+        ("versions", versions()),
+        ("commit", commit()),
+    ]
+    model = next(value for key, value in facts if key == "GPU 0").split(",")[0]
+    slug = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"gpu-{slug}-{now:%Y%m%d-%H%M}.md"
+    path.write_text(report(work, facts), encoding="utf-8")
+    return path
+
+
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["cuda"]:
+            try:
+                print(cuda_version() // 1000)
+            except OSError as error:
+                print(f"ci/gpu.sh needs a CUDA device: {error}", file=sys.stderr)
+                return 2
+        case ["write", work]:
+            print(f"wrote {write(Path(work)).relative_to(ROOT)}")
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

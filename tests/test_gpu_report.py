@@ -1,0 +1,43 @@
+"""What ci/gpu.sh writes down, from files such as a run leaves; no GPU is needed to test that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ci import gpu_report
+
+JUNIT = """<testsuites><testsuite tests="5" failures="1" errors="1" skipped="1">
+<testcase classname="tests.ops" name="good"/>
+<testcase classname="tests.ops" name="wrong"><failure/></testcase>
+<testcase classname="tests.ops" name="broken"><error/></testcase>
+<testcase classname="tests.ops" name="away"><skipped/></testcase>
+<testcase classname="tests.ops" name="fine"/>
+</testsuite></testsuites>"""
+
+
+def test_the_report_counts_the_tests_and_names_the_failures(tmp_path: Path) -> None:
+    for tf32 in (0, 1):
+        (tmp_path / f"tests-tf32-{tf32}.xml").write_text(JUNIT)
+    (tmp_path / "layers.md").write_text("# Layers\n\n## Forward\n\n| case |\n")
+    text = gpu_report.report(tmp_path, [("GPU 0", "a card")])
+    assert "| GPU 0 | a card |" in text
+    assert "| off | 2 | 1 | 1 | 1 |" in text
+    assert "| on | 2 | 1 | 1 | 1 |" in text
+    assert "- TF32 on: `tests.ops::broken`" in text
+    assert "## Layers\n\n### Forward" in text  # one level down: the file has a title of its own
+    assert "training: no result" in text  # a benchmark that died is not left out in silence
+
+
+def test_a_machine_without_a_device_is_told_so_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_device() -> int:
+        raise OSError("no NVIDIA driver is installed")
+
+    monkeypatch.setattr(gpu_report, "cuda_version", no_device)
+    assert gpu_report.main(["cuda"]) == 2
+    assert capsys.readouterr().err == (
+        "ci/gpu.sh needs a CUDA device: no NVIDIA driver is installed\n"
+    )
