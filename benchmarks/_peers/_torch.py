@@ -1,0 +1,93 @@
+"""PyTorch, in its default memory layout or in channels_last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from .._cases import LayerCase, TrainingCase
+from .._devices import TorchCuda
+from ._base import VERIFIED_STEPS, Job, Peer, layer_outputs
+from ._torch_models import build
+
+
+class TorchPeer(Peer):
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        torch.set_num_threads(int(config["threads"]))
+        self._tf32 = bool(config.get("tf32", False))
+        torch.backends.cuda.matmul.allow_tf32 = self._tf32
+        torch.backends.cudnn.allow_tf32 = self._tf32
+        torch.backends.cudnn.benchmark = True  # let it choose its fastest algorithm
+        self._name = str(config.get("device", "cpu"))
+        if self._name == "cuda" and not torch.cuda.is_available():
+            self._name = "cpu"
+        if self._name.startswith("cuda"):
+            self.device = TorchCuda(self._name)
+        self._layout = config.get("layout", "default")
+        self._format = (
+            torch.channels_last if self._layout == "channels_last" else torch.contiguous_format
+        )
+
+    def describe(self) -> dict[str, str]:
+        return {
+            "torch": torch.__version__,
+            "layout": self._layout,
+            "threads": str(torch.get_num_threads()),
+            "tf32": str(self._tf32),
+            **self.device.describe(),
+        }
+
+    def layer(self, case: LayerCase) -> Job:
+        data = {name: self._put(value) for name, value in case.data().items()}
+        x, weight, bias, dy = (data[name] for name in ("x", "weight", "bias", "dy"))
+        options = {
+            "stride": case.stride,
+            "padding": case.padding,
+            "dilation": case.dilation,
+            "groups": case.groups,
+        }
+
+        def forward() -> tuple[torch.Tensor, ...]:
+            with torch.inference_mode():
+                return (functional.conv2d(x, weight, bias, **options),)
+
+        def both() -> tuple[torch.Tensor, ...]:
+            y = functional.conv2d(x, weight, bias, **options)
+            return (y.detach(), *torch.autograd.grad(y, (x, weight, bias), dy))
+
+        run = forward
+        if case.mode == "forward+backward":
+            for value in (x, weight, bias):
+                value.requires_grad_()
+            run = both
+        return Job(run, lambda: layer_outputs(case.mode, tuple(t.cpu().numpy() for t in run())))
+
+    def training(self, case: TrainingCase) -> Job:
+        model = build(case.model, case.channels, case.classes).to(getattr(torch, case.dtype))
+        with torch.no_grad():
+            for name, value in model.named_parameters():
+                value.copy_(torch.from_numpy(case.initial(name, tuple(value.shape))))
+        model = model.to(self._name, memory_format=self._format).train()
+        optimizer = torch.optim.SGD(model.parameters(), lr=case.lr, momentum=case.momentum)
+        batches = [(self._put(x), self._put(labels)) for x, labels in case.data()]
+        step = 0
+
+        def run() -> torch.Tensor:
+            nonlocal step
+            x, labels = batches[step % len(batches)]
+            step += 1
+            loss = functional.cross_entropy(model(x), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        return Job(run, lambda: {"loss": np.array([float(run()) for _ in range(VERIFIED_STEPS)])})
+
+    def _put(self, value: np.ndarray) -> torch.Tensor:
+        tensor = torch.from_numpy(value).to(self._name)
+        return tensor.contiguous(memory_format=self._format) if value.ndim == 4 else tensor

@@ -1,0 +1,105 @@
+"""PyTorch twins of the networks in `xpconv.models`: the same layers under the same names."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+def build(name: str, in_channels: int, num_classes: int) -> nn.Module:
+    return {"lenet5": lenet5, "small_vgg": small_vgg, "resnet18_cifar": ResNet18}[name](
+        in_channels, num_classes
+    )
+
+
+def lenet5(in_channels: int, num_classes: int) -> nn.Module:
+    layers = OrderedDict(
+        conv1=nn.Conv2d(in_channels, 6, 5, padding=2),
+        relu1=nn.ReLU(),
+        pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(6, 16, 5),
+        relu2=nn.ReLU(),
+        pool2=nn.MaxPool2d(2),
+        flatten=nn.Flatten(),
+        fc1=nn.Linear(16 * 5 * 5, 120),
+        relu3=nn.ReLU(),
+        fc2=nn.Linear(120, 84),
+        relu4=nn.ReLU(),
+        fc3=nn.Linear(84, num_classes),
+    )
+    return nn.Sequential(layers)
+
+
+def small_vgg(in_channels: int, num_classes: int) -> nn.Module:
+    features: list[nn.Module] = []
+    channels = in_channels
+    for width in (32, 64, 128):
+        for _ in range(2):
+            features += [
+                nn.Conv2d(channels, width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+            ]
+            channels = width
+        features.append(nn.MaxPool2d(2))
+    layers = OrderedDict(
+        features=nn.Sequential(*features),
+        avgpool=nn.AdaptiveAvgPool2d(1),
+        flatten=nn.Flatten(),
+        classifier=nn.Sequential(nn.Dropout(0.0), nn.Linear(channels, num_classes)),
+    )
+    return nn.Sequential(layers)
+
+
+def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int) -> nn.Conv2d:
+    return nn.Conv2d(
+        in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False
+    )
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = _conv(in_channels, channels, 3, stride)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = _conv(channels, channels, 3, 1)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or in_channels != channels:
+            self.downsample = nn.Sequential(
+                _conv(in_channels, channels, 1, stride), nn.BatchNorm2d(channels)
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        h = functional.relu(self.bn1(self.conv1(x)), inplace=True)
+        return functional.relu(self.bn2(self.conv2(h)) + shortcut, inplace=True)
+
+
+class ResNet18(nn.Module):
+    """The CIFAR form: a 3x3 first convolution and no pooling after it."""
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.conv1 = _conv(in_channels, 64, 3, 1)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.layer1 = self._stage(64, 64, 1)
+        self.layer2 = self._stage(64, 128, 2)
+        self.layer3 = self._stage(128, 256, 2)
+        self.layer4 = self._stage(256, 512, 2)
+        self.fc = nn.Linear(512, num_classes)
+
+    @staticmethod
+    def _stage(in_channels: int, channels: int, stride: int) -> nn.Sequential:
+        return nn.Sequential(
+            BasicBlock(in_channels, channels, stride), BasicBlock(channels, channels, 1)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = functional.relu(self.bn1(self.conv1(x)), inplace=True)
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            h = stage(h)
+        return self.fc(h.mean(dim=(2, 3)))

@@ -1,0 +1,104 @@
+"""xpconv, on whichever backend is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+import xpconv
+from xpconv import models, nn, ops, optim
+
+from .._cases import LayerCase, TrainingCase
+from .._devices import CupyCuda, TorchCuda
+from ._base import VERIFIED_STEPS, Job, Peer, layer_outputs
+
+
+class XpconvPeer(Peer):
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._backend = xpconv.get_backend(config.get("backend", "numpy"))
+        # Inside a network, activations arrive channels-last in memory under their NCHW shape.
+        self._channels_last = config.get("layout", "channels_last") == "channels_last"
+        spec = str(self._backend)
+        if spec.startswith("torch"):
+            import torch
+
+            torch.set_num_threads(int(config["threads"]))
+        if spec.startswith("cupy"):
+            self.device = CupyCuda()
+        elif spec.startswith("torch:cuda"):
+            self.device = TorchCuda(spec.partition(":")[2])
+
+    def describe(self) -> dict[str, str]:
+        return {
+            "xpconv": xpconv.__version__,
+            "backend": str(self._backend),
+            "memory": "channels-last" if self._channels_last else "NCHW",
+            self._backend.name: self._backend.xp.__version__
+            if hasattr(self._backend.xp, "__version__")
+            else "",
+            **self.device.describe(),
+        }
+
+    def layer(self, case: LayerCase) -> Job:
+        data = {name: self._put(name, value) for name, value in case.data().items()}
+        x, weight, bias, dy = (data[name] for name in ("x", "weight", "bias", "dy"))
+        options = {
+            "stride": case.stride,
+            "padding": case.padding,
+            "dilation": case.dilation,
+            "groups": case.groups,
+        }
+
+        def forward() -> tuple[Any, ...]:
+            return (ops.conv2d(x, weight, bias, **options),)
+
+        def both() -> tuple[Any, ...]:
+            y, pullback = ops.vjp(ops.conv2d, x, weight, bias, **options)
+            return (y, *pullback(dy))
+
+        run = forward if case.mode == "forward" else both
+        return Job(
+            run, lambda: layer_outputs(case.mode, tuple(self._backend.to_numpy(a) for a in run()))
+        )
+
+    def training(self, case: TrainingCase) -> Job:
+        options: dict[str, Any] = {"num_classes": case.classes, "in_channels": case.channels}
+        if case.model == "small_vgg":
+            options["dropout"] = 0.0  # masks differ between libraries
+        model = models.get_model(case.model, **options).to(self._backend, case.dtype)
+        model.update(
+            {
+                name: self._backend.asarray(case.initial(name, tuple(value.shape)))
+                for name, value in model.parameters().items()
+            }
+        )
+        optimizer = optim.SGD(lr=case.lr, momentum=case.momentum)
+        criterion = nn.CrossEntropyLoss()
+        batches = [
+            (self._backend.asarray(x), self._backend.asarray(labels)) for x, labels in case.data()
+        ]
+        step = 0
+
+        def run() -> Any:
+            nonlocal step
+            x, labels = batches[step % len(batches)]
+            step += 1
+            logits, backward = model.forward(x, training=True)
+            loss, loss_backward = criterion.forward(logits, labels)
+            _, grads = backward(loss_backward())
+            optimizer.step(model, grads)
+            return loss
+
+        def outputs() -> dict[str, np.ndarray]:
+            losses = [float(self._backend.to_numpy(run())) for _ in range(VERIFIED_STEPS)]
+            return {"loss": np.array(losses)}
+
+        return Job(run, outputs)
+
+    def _put(self, name: str, value: np.ndarray) -> Any:
+        if name not in ("x", "dy") or not self._channels_last:
+            return self._backend.asarray(value)
+        rows = self._backend.asarray(np.ascontiguousarray(value.transpose(0, 2, 3, 1)))
+        return self._backend.xp.permute_dims(rows, (0, 3, 1, 2))  # (N, H, W, C) -> (N, C, H, W)

@@ -1,0 +1,40 @@
+"""Whole training steps of small networks: ``python -m benchmarks.training --help``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from . import _cli
+from ._cases import QUICK_TRAINING, TRAINING, matches
+
+EPILOG = """\
+examples:
+  python -m benchmarks.training --quick
+  python -m benchmarks.training --cases lenet
+  python -m benchmarks.training --backend cupy --json gpu.json
+
+The method is described in benchmarks/README.md."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = _cli.parser(
+        "benchmarks.training",
+        "Time training steps (forward, backward, SGD with momentum): xpconv, PyTorch in both "
+        "memory\nlayouts, and SciPy loops where they are feasible.",
+        EPILOG,
+    )
+    options = parser.parse_args(arguments)
+    names = options.cases or (list(QUICK_TRAINING) if options.quick else None)
+    cases = [
+        replace(case, dtype=options.dtype)
+        for case in TRAINING
+        if matches(case.name, case.group, names)
+    ]
+    if not cases:
+        parser.error(f"no network matches {names}; --list shows what there is")
+    return _cli.run("training", "Training steps against PyTorch", cases, options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The loops that stand for the blog post, and a worker process around them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from benchmarks._cases import LayerCase, from_json, layer_cases, to_json
+from benchmarks._fingerprint import difference, fingerprint
+from benchmarks._process import CannotRun, PeerSpec, Worker, WorkerError
+from tests import reference
+
+scipy_loops = pytest.importorskip("benchmarks._peers._scipy")
+
+CASE = LayerCase("small", "other", 2, 3, 6, 3, padding=1, mode="forward+backward")
+SPEC = PeerSpec("scipy", "SciPy loops", {"library": "scipy", "seconds": 1.0}, one_image=True)
+
+
+def test_scipy_loops_are_the_layer_and_its_three_derivatives(rng: np.random.Generator) -> None:
+    x, weight = rng.standard_normal((2, 7, 6)), rng.standard_normal((3, 2, 3, 2))
+    bias, dy = rng.standard_normal(3), rng.standard_normal((3, 5, 5))
+    np.testing.assert_allclose(
+        scipy_loops.forward(x, weight, bias), reference.conv_layer(x, weight, bias)
+    )
+    expected = reference.conv_layer_gradients(x, weight, dy)
+    for ours, theirs in zip(scipy_loops.backward(x, weight, dy), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs)
+
+
+def test_a_case_survives_its_way_to_a_worker() -> None:
+    for case in layer_cases(None, [2], ["forward"], "float32"):
+        assert from_json(json.loads(json.dumps(to_json(case)))) == case
+        assert case.out_size >= 1
+
+
+def test_a_batch_begins_with_the_one_image_of_the_scaled_loops() -> None:
+    four = LayerCase("small", "other", 2, 3, 6, 3, batch=4).data()
+    one = LayerCase("small", "other", 2, 3, 6, 3).data()
+    np.testing.assert_array_equal(four["x"][:1], one["x"])
+    np.testing.assert_array_equal(four["weight"], one["weight"])
+
+
+def test_fingerprints_tell_results_apart(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((50, 60))
+    assert difference(fingerprint(x), fingerprint(np.asfortranarray(x))) < 1e-12
+    assert difference(fingerprint(x), fingerprint(x * 1.01)) > 5e-3
+    assert difference(fingerprint(x), fingerprint(x.T)) == np.inf
+    assert difference(fingerprint(x), fingerprint(np.full_like(x, np.nan))) == np.inf
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with Worker(SPEC, threads=1) as worker:
+        yield worker
+
+
+def test_times_and_checks_a_case(worker: Worker) -> None:
+    assert "scipy" in worker.ask("describe")
+    worker.prepare(CASE)
+    outputs = worker.ask("check")
+    assert {name: print_["shape"] for name, print_ in outputs.items()} == {
+        "y": [1, 3, 6, 6],
+        "dx": [1, 2, 6, 6],
+        "dweight": [3, 2, 3, 3],
+        "dbias": [3],
+    }
+    times = worker.ask("time", seconds=0.001)
+    assert times
+    assert min(times) > 0
+    assert worker.ask("memory")["traced"] > 0
+
+
+def test_says_why_it_cannot_run_a_case_and_lives_on(worker: Worker) -> None:
+    with pytest.raises(CannotRun, match="one image"):
+        worker.prepare(LayerCase("small", "other", 2, 3, 6, 3, batch=2))
+    with pytest.raises(WorkerError, match="unknown request 'dance'"):
+        worker.ask("dance")
+    assert worker.ask("describe")
+
+
+def test_a_dead_worker_is_an_error_not_a_wait() -> None:
+    with Worker(PeerSpec("x", "Nobody", {"library": "scipy"}), threads=1) as worker:
+        worker._process.kill()
+        with pytest.raises(WorkerError, match="Nobody: its process ended"):
+            worker.ask("describe")

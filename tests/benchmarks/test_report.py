@@ -1,0 +1,103 @@
+"""Figures and reports from a run written by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import _statistics as statistics, layers, training
+from benchmarks._cases import LAYERS, to_json
+from benchmarks._plot import plot
+from benchmarks._report import markdown
+
+
+def turns(*milliseconds: float, scale: int = 1) -> dict[str, Any]:
+    found = [{"minimum": t / 1000, "median": t / 900, "calls": 1} for t in milliseconds]
+    return {"turns": found, "scale": scale}
+
+
+def row(number: int, batch: int, **times: dict[str, Any]) -> dict[str, Any]:
+    case = to_json(replace(LAYERS[number], batch=batch))
+    named = {key.replace("_", "-"): value for key, value in times.items()}
+    return {"case": case, "times": named, "notes": {}, "differences": {}}
+
+
+@pytest.fixture
+def report() -> dict[str, Any]:
+    """Two layers: one twice as fast as PyTorch's better layout, one half as fast."""
+    rows = [
+        row(
+            0,
+            16,
+            xpconv=turns(2, 3),
+            torch=turns(8),
+            torch_channels_last=turns(4, 5),
+            scipy=turns(10, scale=16),
+        ),
+        row(1, 16, xpconv=turns(4), torch=turns(2), torch_channels_last=turns(3)),
+    ]
+    rows[0]["memory"] = {"xpconv": {"resident": 3 << 20, "traced": 2 << 20}}
+    return {
+        "title": "A run",
+        "machine": {"processor": "an abacus", "libraries": "none", "date": "today"},
+        "libraries": {key: {} for key in ("xpconv", "torch", "torch-channels-last", "scipy")},
+        "settings": {"statistic": "minimum", "rounds": 2, "threads": 1, "dtype": "float32"},
+        "problems": ["something"],
+        "rows": rows,
+    }
+
+
+def test_ratios_are_to_the_better_layout(report: dict[str, Any]) -> None:
+    first, second = report["rows"]
+    assert statistics.seconds(first, "xpconv", "minimum") == pytest.approx(0.002)
+    assert statistics.seconds(first, "xpconv", "median") == pytest.approx(0.0025 / 0.9)
+    assert statistics.seconds(first, "scipy", "minimum") == pytest.approx(0.16)
+    assert statistics.speed(first, "better", "minimum") == pytest.approx(2)
+    assert statistics.speed(first, "torch", "minimum") == pytest.approx(4)
+    assert statistics.speed(second, "better", "minimum") == pytest.approx(0.5)
+    assert statistics.speed(second, "scipy", "minimum") is None
+
+
+def test_the_summary_has_the_mean_and_the_worst_row(report: dict[str, Any]) -> None:
+    everything = [("all", lambda row: True)]
+    (found,) = statistics.summarise(report["rows"], everything, ["better"], "minimum")
+    assert found.count == 2
+    assert found.mean == pytest.approx(1)
+    assert found.worst == pytest.approx(0.5)
+    assert found.worst_name == "3x3 64>64, 56², batch 16"
+
+
+def test_markdown_holds_every_row_and_every_problem(report: dict[str, Any]) -> None:
+    text = markdown(report)
+    assert "| processor | an abacus |" in text
+    assert "| 7x7/2 3>64, 224², batch 16 | 2.00 (2.78) | 8.00 (8.89) | 4.00 (5.00) | ≈ 160" in text
+    assert "| ×0.50 | ×0.50 | ×0.75 | - |" in text
+    assert "| 7x7/2 3>64, 224², batch 16, forward | 3.00 (2.00) |" in text
+    assert "- something" in text
+
+
+def test_a_run_without_pytorch_is_reported_without_ratios(report: dict[str, Any]) -> None:
+    for line in report["rows"]:
+        line["times"] = {"xpconv": line["times"]["xpconv"]}
+    assert "No ratios" in markdown(report)
+    assert plot(report, Path("never-written.png")) is False
+
+
+def test_a_picture_is_drawn(report: dict[str, Any], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    assert plot(report, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("main", [layers.main, training.main])
+def test_the_commands_list_their_cases_and_refuse_unknown_ones(
+    main: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--list", "--cases", "lenet"]) == 0
+    assert "LeNet" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["--cases", "no such network"])
+    assert "--list shows" in capsys.readouterr().err
