@@ -1,0 +1,126 @@
+"""The way of samples from the host's arrays to the device, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from .._typing import Array
+from ..backend import Backend
+from ._dataset import ArrayDataset
+
+
+def shuffled(n: int, *, seed: int, epoch: int) -> np.ndarray:
+    """Return the order of the samples in an epoch; it depends on nothing but its arguments.
+
+    Parameters
+    ----------
+    n : int
+        The number of samples.
+    seed, epoch : int
+        Non-negative.
+
+    Returns
+    -------
+    numpy.ndarray of int64, shape (n,)
+        A permutation of 0 to n - 1.
+
+    Examples
+    --------
+    >>> shuffled(5, seed=0, epoch=1).tolist() == shuffled(5, seed=0, epoch=1).tolist()
+    True
+    """
+    return np.random.default_rng([seed, epoch]).permutation(n)
+
+
+def batches(
+    dataset: ArrayDataset,
+    batch_size: int,
+    order: np.ndarray | None = None,
+    *,
+    start: int = 0,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Cut samples and targets into batches; the last one holds what is left.
+
+    Parameters
+    ----------
+    dataset : ArrayDataset
+        The samples.
+    batch_size : int
+        How many samples make a batch, at least 1.
+    order : numpy.ndarray of int, shape (n,), optional
+        Which samples to take, and in which order; by default all, as they lie.
+    start : int, default 0
+        How many batches to leave out at the beginning.
+
+    Returns
+    -------
+    iterator of (x, y)
+        Arrays of at most ``batch_size`` samples and of their targets, on the host.
+
+    Raises
+    ------
+    ValueError
+        If ``batch_size`` is below 1.
+
+    Examples
+    --------
+    >>> data = ArrayDataset([[0.0], [1.0], [2.0]], [0, 1, 2])
+    >>> for x, y in batches(data, 2, order=[2, 0, 1]):
+    ...     print(y)
+    [2 0]
+    [1]
+    """
+    check_batch_size(batch_size)
+    n = len(dataset) if order is None else len(order)
+    return (
+        (dataset.x[which], dataset.y[which])
+        for begin in range(start * batch_size, n, batch_size)
+        for which in [_slice(begin, batch_size, order)]
+    )
+
+
+def _slice(begin: int, size: int, order: np.ndarray | None) -> slice | np.ndarray:
+    part = slice(begin, begin + size)
+    return part if order is None else order[part]
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Refuse what is no number of samples."""
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
+        raise TypeError(f"batch_size must be an int, got {type(batch_size).__name__}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+
+
+def on_backend(
+    host_batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    backend: Backend,
+    dtype: str | None = None,
+) -> Iterator[tuple[Array, Array]]:
+    """Bring batches to a device, one after the other.
+
+    Parameters
+    ----------
+    host_batches : iterable of pairs of arrays
+        As `batches` yields them.
+    backend : Backend
+        Where to bring them.
+    dtype : str, optional
+        What floating numbers become, ``"float32"`` for instance; by default they stay what they
+        are. Integers become int64.
+
+    Yields
+    ------
+    x, y : array
+        The same batches on the device.
+    """
+    for x, y in host_batches:
+        yield to_device(x, backend, dtype), to_device(y, backend, dtype)
+
+
+def to_device(x: np.ndarray, backend: Backend, dtype: str | None = None) -> Array:
+    """Bring one array to a device; see `on_backend`."""
+    wanted = {"f": dtype, "i": "int64", "u": "int64"}.get(x.dtype.kind)
+    return backend.asarray(x, wanted)
