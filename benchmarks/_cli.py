@@ -23,8 +23,10 @@ TOLERANCES = {"float32": 1e-3, "float64": 1e-9}
 TF32_TOLERANCE = 3e-2
 
 
-def parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
-    """The options of both commands."""
+def parser(
+    prog: str, description: str, epilog: str
+) -> tuple[argparse.ArgumentParser, argparse._ArgumentGroup]:
+    """The options of both commands, and the group that takes a command's own."""
     it = argparse.ArgumentParser(
         prog=f"python -m {prog}",
         description=description,
@@ -80,13 +82,16 @@ def parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="leave SciPy's loops out where one image takes longer (5; quick: 0.5)",
     )
-    out = it.add_argument_group("what to write (default: benchmarks/results/NAME-BACKEND.*)")
+    out = it.add_argument_group(
+        "what to write",
+        "A full run, without --quick and --cases, writes all three to benchmarks/results/.",
+    )
     for kind, suffix in (("markdown", "md"), ("json", "json"), ("plot", "png")):
         out.add_argument(f"--{kind}", type=Path, metavar=f"FILE.{suffix}")
     out.add_argument(
         "--render", type=Path, metavar="FILE.json", help="measure nothing: report an earlier run"
     )
-    return it
+    return it, what
 
 
 def _positive(kind: type) -> Any:
@@ -96,7 +101,7 @@ def _positive(kind: type) -> Any:
             raise argparse.ArgumentTypeError(f"{text} is not above zero")
         return value
 
-    number.__name__ = f"positive {kind.__name__}"
+    number.__name__ = kind.__name__
     return number
 
 

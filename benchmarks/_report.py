@@ -154,6 +154,9 @@ def _peak(key: str, peaks: dict[str, int] | None) -> str:
     return text
 
 
+WORST_SHOWN = (BETTER, DEFAULT)  # the two bars
+
+
 def _summary(report: Report) -> str:
     found = {(it.group, it.mode, it.against): it for it in summaries(report)}
     if not found:
@@ -161,14 +164,15 @@ def _summary(report: Report) -> str:
     peers = list(dict.fromkeys(against for _, _, against in found))
     header = ["rows", "mode", "n"]
     for peer in peers:
-        header += [f"× {TITLES[peer]}", "worst"]
+        header += [f"× {TITLES[peer]}"] + (["worst"] if peer in WORST_SHOWN else [])
     lines = []
     for group, mode in dict.fromkeys((group, mode) for group, mode, _ in found):
         line = [group, mode, str(found[group, mode, peers[0]].count)]
         for peer in peers:
             it = found.get((group, mode, peer))
             line.append(_ratio(it.mean if it else None))
-            line.append(f"{_ratio(it.worst)} ({it.worst_name})" if it else "-")
+            if peer in WORST_SHOWN:
+                line.append(f"{_ratio(it.worst)} ({it.worst_name})" if it else "-")
         lines.append(line)
     return "Geometric means, and the worst row of each.\n\n" + table(header, lines)
 

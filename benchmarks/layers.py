@@ -18,19 +18,19 @@ The method is described in benchmarks/README.md."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = _cli.parser(
+    parser, what = _cli.parser(
         "benchmarks.layers",
         "Time single convolution layers: xpconv, PyTorch in both memory layouts, and SciPy loops.",
         EPILOG,
     )
-    parser.add_argument(
+    what.add_argument(
         "--batches",
         nargs="+",
         type=int,
         metavar="N",
         help="images at once (default: 1 16 64; quick: 1 16)",
     )
-    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
+    what.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     options = parser.parse_args(arguments)
     names = options.cases or (list(QUICK_LAYERS) if options.quick else None)
     batches = options.batches or ([1, 16] if options.quick else [1, 16, 64])

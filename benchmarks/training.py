@@ -18,7 +18,7 @@ The method is described in benchmarks/README.md."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = _cli.parser(
+    parser, _ = _cli.parser(
         "benchmarks.training",
         "Time training steps (forward, backward, SGD with momentum): xpconv, PyTorch in both "
         "memory\nlayouts, and SciPy loops where they are feasible.",

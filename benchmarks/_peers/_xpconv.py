@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 import xpconv
-from xpconv import models, nn, ops, optim
+from xpconv import ops
 
 from .._cases import LayerCase, TrainingCase
 from .._devices import CupyCuda, TorchCuda
@@ -35,9 +36,7 @@ class XpconvPeer(Peer):
             "xpconv": xpconv.__version__,
             "backend": str(self._backend),
             "memory": "channels-last" if self._channels_last else "NCHW",
-            self._backend.name: self._backend.xp.__version__
-            if hasattr(self._backend.xp, "__version__")
-            else "",
+            self._backend.name: sys.modules[self._backend.name].__version__,
             **self.device.describe(),
         }
 
@@ -64,6 +63,8 @@ class XpconvPeer(Peer):
         )
 
     def training(self, case: TrainingCase) -> Job:
+        from xpconv import models, nn, optim
+
         options: dict[str, Any] = {"num_classes": case.classes, "in_channels": case.channels}
         if case.model == "small_vgg":
             options["dropout"] = 0.0  # masks differ between libraries
