@@ -1,0 +1,77 @@
+"""Convolutional networks written once against the Python array API.
+
+The same layers run on NumPy, CuPy and every other array library that follows the standard; a
+backend selector picks the device (``backend="cupy"``).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import nn as nn
+from . import ops as ops
+from . import random as random
+from ._workspace import conv_workspace as conv_workspace
+from .backend import Backend as Backend
+from .backend import BackendError as BackendError
+from .backend import available_backends as available_backends
+from .backend import backend_of as backend_of
+from .backend import get_backend as get_backend
+from .backend import to_numpy as to_numpy
+from .backend import use_backend as use_backend
+from .random import manual_seed as manual_seed
+
+if TYPE_CHECKING:
+    from . import checkpoint as checkpoint
+    from . import data as data
+    from . import models as models
+    from . import optim as optim
+    from . import schedule as schedule
+    from . import train as train
+    from .parity import parity_check as parity_check
+    from .train import Trainer as Trainer
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    **dict.fromkeys(["checkpoint", "data", "models", "optim", "schedule", "train"], ""),
+    "parity_check": "parity",
+    "Trainer": "train",
+}
+
+__all__ = [
+    "Backend",
+    "BackendError",
+    "Trainer",
+    "available_backends",
+    "backend_of",
+    "checkpoint",
+    "conv_workspace",
+    "data",
+    "get_backend",
+    "manual_seed",
+    "models",
+    "nn",
+    "ops",
+    "optim",
+    "parity_check",
+    "random",
+    "schedule",
+    "to_numpy",
+    "train",
+    "use_backend",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the upper floors when they are first asked for: ``import xpconv`` stays fast."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if not _LAZY[name]:
+        return importlib.import_module(f".{name}", __name__)
+    return getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,127 @@
+"""What every operation asks of its arrays before it computes: one library, one device, one dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import array_api_extra as xpx
+from array_api_compat import array_namespace, device, is_array_api_obj, is_writeable_array
+
+from ._typing import Array, Namespace
+
+
+def namespace(**arrays: Array | None) -> Namespace:
+    """Return the array namespace that all given arrays share.
+
+    Parameters
+    ----------
+    **arrays
+        Arrays under the names that the user knows them by; ``None`` is skipped.
+
+    Returns
+    -------
+    module
+        The array API namespace of the arrays.
+
+    Raises
+    ------
+    TypeError
+        If something is not an array, or the arrays live in different libraries or on different
+        devices. The message names the argument, and how to move it.
+    """
+    first_name, first = "", None
+    xp: Namespace = None
+    for name, array in arrays.items():
+        if array is None:
+            continue
+        if not is_array_api_obj(array):
+            raise TypeError(
+                f"{name} must be an array, got {type(array).__name__}; "
+                "make one with xpconv.get_backend().asarray(...)"
+            )
+        if first is None:
+            first_name, first = name, array
+            xp = array_namespace(array)
+        elif type(array) is not type(first) and array_namespace(array) is not xp:
+            raise TypeError(_mixed(first_name, first, name, array))
+        elif device(array) != device(first):
+            raise TypeError(_mixed(first_name, first, name, array))
+    if first is None:
+        raise TypeError("at least one array is needed")
+    return xp
+
+
+def _mixed(first_name: str, first: Array, name: str, array: Array) -> str:
+    return (
+        f"{name} is {describe(array)} but {first_name} is {describe(first)}: arrays of one call "
+        "must live in one library and on one device; move it with "
+        f"xpconv.backend_of({first_name}).asarray({name})"
+    )
+
+
+def describe(array: Array) -> str:
+    """Say in words where an array lives, as in ``a numpy array on cpu``."""
+    library = type(array).__module__.partition(".")[0]
+    return f"a {library} array on {device(array)}"
+
+
+def same_dtype(**arrays: Array | None) -> Any:
+    """Return the dtype that all given arrays share.
+
+    Raises
+    ------
+    TypeError
+        If two dtypes differ; the message names the arguments and their dtypes.
+    """
+    given = {name: array for name, array in arrays.items() if array is not None}
+    dtypes = {array.dtype for array in given.values()}
+    if len(dtypes) > 1:
+        listing = ", ".join(f"{name} is {array.dtype}" for name, array in given.items())
+        raise TypeError(f"arrays must have the same dtype, but {listing}")
+    return dtypes.pop()
+
+
+def require_floating(xp: Namespace, **arrays: Array | None) -> None:
+    """Refuse arrays that are neither real nor complex floating, naming the argument."""
+    for name, array in arrays.items():
+        if array is not None and not is_floating(xp, array):
+            raise TypeError(f"{name} must have a floating dtype, got {array.dtype}")
+
+
+def is_floating(xp: Namespace, array: Array) -> bool:
+    """Whether an array's dtype is real or complex floating (bfloat16 included)."""
+    try:
+        return bool(xp.isdtype(array.dtype, ("real floating", "complex floating")))
+    except (TypeError, ValueError):  # a dtype that the standard does not know, as bfloat16
+        return "float" in str(array.dtype)
+
+
+def put(target: Array, key: Any, value: Array) -> Array:
+    """Write ``value`` into ``target[key]`` and return the result.
+
+    Only for arrays that the caller has just made: they are written in place where the library
+    allows it, and replaced where arrays are immutable.
+    """
+    if is_writeable_array(target):
+        target[key] = value
+        return target
+    return xpx.at(target)[key].set(value)
+
+
+def add_at(target: Array, key: Any, value: Array) -> Array:
+    """Add ``value`` to ``target[key]`` and return the result; see `put`."""
+    if is_writeable_array(target):
+        target[key] += value
+        return target
+    return xpx.at(target)[key].add(value)
+
+
+def conjugate(xp: Namespace, x: Array) -> Array:
+    """Return the complex conjugate, and a real array as it is."""
+    return xp.conj(x) if xp.isdtype(x.dtype, "complex floating") else x
+
+
+def sum_over(xp: Namespace, x: Array, axes: Iterable[int]) -> Array:
+    """Sum over some axes in the array's own dtype, which the standard would widen for integers."""
+    return xp.sum(x, axis=tuple(axes), dtype=x.dtype)

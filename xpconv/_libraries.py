@@ -1,0 +1,186 @@
+"""How each array library is opened, read from the host, waited for and measured.
+
+The only ground file that knows one library from another; `backend` offers it to the user. Every
+library is imported inside a function, when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any, NamedTuple
+
+import array_api_compat
+import numpy as np
+
+from ._typing import Array, Namespace
+
+
+class BackendError(RuntimeError):
+    """A backend was asked for by name and cannot work; the message says why and what to type."""
+
+
+class MemoryInfo(NamedTuple):
+    """Memory of a device in bytes."""
+
+    used: int
+    free: int
+    total: int
+
+
+def _import(module: str, what: str, mend: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise BackendError(f"{what} cannot be imported ({error}); {mend}") from error
+
+
+# --- opening: device text from the user -> (namespace, device) -----------------------------------
+
+
+def _open_numpy(device: str) -> tuple[Namespace, Any]:
+    if device not in ("", "cpu"):
+        raise ValueError(f"the numpy backend has one device, 'cpu', got {device!r}")
+    return importlib.import_module("array_api_compat.numpy"), "cpu"
+
+
+_CTK = "pip install 'xpconv[cuda13]' (or 'xpconv[cuda12]' for a CUDA 12 driver)"
+
+
+def _open_cupy(device: str) -> tuple[Namespace, Any]:
+    if device and not device.isdecimal():
+        raise ValueError(f"a cupy device is a number, as in 'cupy:1', got {device!r}")
+    cupy = _import("cupy", "cupy", _CTK)
+    index = int(device or 0)
+    _probe_cupy(cupy, index)
+    return importlib.import_module("array_api_compat.cupy"), cupy.cuda.Device(index)
+
+
+@cache
+def _probe_cupy(cupy: Any, index: int) -> None:
+    """Find out what works by doing it: count devices, one product (cuBLAS), one kernel (NVRTC)."""
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except RuntimeError as error:
+        raise BackendError(
+            f"cupy finds no CUDA driver ({error}); install the NVIDIA driver, check it with "
+            "nvidia-smi, or use backend='numpy'"
+        ) from error
+    if index >= count:
+        found = "no CUDA device" if count == 0 else f"{count} CUDA device(s), 0 to {count - 1},"
+        raise BackendError(f"cupy finds {found} and cannot use device {index}; check nvidia-smi")
+    compile_error = getattr(cupy.cuda.compiler, "CompileException", RuntimeError)
+    with cupy.cuda.Device(index):
+        for part, work in (
+            ("an elementwise kernel (NVRTC)", lambda: cupy.ones(2) + 1),
+            ("a matrix product (cuBLAS)", lambda: cupy.eye(2) @ cupy.eye(2)),
+        ):
+            try:
+                work()
+                cupy.cuda.runtime.deviceSynchronize()
+            except (ImportError, RuntimeError, compile_error) as error:
+                raise BackendError(
+                    f"cupy finds a device but cannot run {part}: {error}; install the CUDA "
+                    f"toolkit's libraries with {_CTK}"
+                ) from error
+
+
+def _open_torch(device: str) -> tuple[Namespace, Any]:
+    torch = _import("torch", "torch", "pip install torch")
+    try:
+        place = torch.device(device or "cpu")
+    except RuntimeError as error:
+        raise ValueError(f"torch knows no device {device!r}: {error}") from error
+    try:
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise BackendError(
+            f"torch cannot use the device {device!r}: {error}; use backend='torch' for the CPU"
+        ) from error
+    return importlib.import_module("array_api_compat.torch"), place
+
+
+def _open_strict(device: str) -> tuple[Namespace, Any]:
+    strict = _import("array_api_strict", "array_api_strict", "pip install array-api-strict")
+    try:
+        return strict, strict.Device(device or "CPU_DEVICE")
+    except ValueError as error:
+        raise ValueError(f"array_api_strict knows no device {device!r}: {error}") from error
+
+
+OPENERS: dict[str, Callable[[str], tuple[Namespace, Any]]] = {
+    "numpy": _open_numpy,
+    "cupy": _open_cupy,
+    "torch": _open_torch,
+    "array_api_strict": _open_strict,
+}
+
+
+# --- the other things that differ ---------------------------------------------------------------
+
+
+def library_of(array: Array) -> str:
+    """Return the name of the library that an array belongs to."""
+    return type(array).__module__.partition(".")[0]
+
+
+def device_name(library: str, device: Any) -> str:
+    """Write a device as a user types it behind the library's name; empty for the only device."""
+    if library == "numpy":
+        return ""
+    if library == "cupy":
+        return str(device.id)
+    if library == "array_api_strict":
+        return str(device._device)
+    return str(device)
+
+
+def to_host(array: Array) -> np.ndarray:
+    """Return an array of any library as a NumPy array (NumPy's own as they are)."""
+    library = library_of(array)
+    if library == "cupy":
+        return np.asarray(array.get())
+    if library == "torch":
+        return np.asarray(array.detach().cpu().resolve_conj().resolve_neg().numpy())
+    if library == "array_api_strict":
+        strict = importlib.import_module("array_api_strict")
+        return np.asarray(array_api_compat.to_device(array, strict.Device("CPU_DEVICE")))
+    return np.asarray(array)
+
+
+def synchronize(library: str, device: Any) -> None:
+    """Wait until a device has finished what it was given."""
+    if library == "cupy":
+        with device:
+            importlib.import_module("cupy").cuda.get_current_stream().synchronize()
+    elif library == "torch" and device.type == "cuda":
+        importlib.import_module("torch").cuda.synchronize(device)
+
+
+def activate(library: str, device: Any) -> AbstractContextManager[Any]:
+    """Make a device the current one within a ``with`` block, where a library has such a notion."""
+    if library == "cupy":
+        cupy = importlib.import_module("cupy")
+        return cupy.cuda.Device(device.id)  # type: ignore[no-any-return]
+    if library == "torch" and device.type == "cuda":
+        return importlib.import_module("torch").cuda.device(device)  # type: ignore[no-any-return]
+    return nullcontext()
+
+
+def memory(library: str, device: Any) -> MemoryInfo | None:
+    """Return the memory of a device, or None where the system does not tell."""
+    if library == "cupy":
+        with device:
+            free, total = importlib.import_module("cupy").cuda.runtime.memGetInfo()
+    elif library == "torch" and device.type == "cuda":
+        free, total = importlib.import_module("torch").cuda.mem_get_info(device)
+    else:
+        try:
+            page = os.sysconf("SC_PAGE_SIZE")
+            free, total = (page * os.sysconf(f"SC_{k}_PAGES") for k in ("AVPHYS", "PHYS"))
+        except (AttributeError, OSError, ValueError):
+            return None
+    return MemoryInfo(total - free, free, total)

@@ -1,0 +1,55 @@
+"""1x1 convolutions: the input is its own matrix of columns, so they are one plain product."""
+
+from __future__ import annotations
+
+import math
+
+from array_api_compat import array_namespace, device
+
+from .._arrays import put
+from .._typing import Array, Namespace
+from ._problem import Problem
+
+name = "pointwise"
+
+
+def supports(problem: Problem) -> bool:
+    """Kernels of one element, without padding and groups."""
+    return math.prod(problem.kernel_size) == 1 and not problem.padded and problem.groups == 1
+
+
+def forward(problem: Problem, x: Array, weight: Array) -> Array:
+    """Return y (N, OH, OW, O): (N*OH*OW, C) @ (C, O)."""
+    xp = array_namespace(x)
+    y = xp.matmul(_rows(xp, x[_steps(problem)]), _matrix(xp, weight).T)
+    return xp.reshape(y, (problem.batch, *problem.out_size, problem.out_channels))
+
+
+def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
+    """Return dweight (O, C, 1, 1): (O, N*OH*OW) @ (N*OH*OW, C)."""
+    xp = array_namespace(x)
+    dweight = xp.matmul(_rows(xp, dy).T, _rows(xp, x[_steps(problem)]))
+    return xp.reshape(dweight, (problem.out_channels, problem.in_channels, *problem.kernel_size))
+
+
+def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
+    """Return dx (N, H, W, C): (N*OH*OW, O) @ (O, C), zero where the stride skips the input."""
+    xp = array_namespace(dy)
+    dx = xp.matmul(_rows(xp, dy), _matrix(xp, weight))
+    dx = xp.reshape(dx, (problem.batch, *problem.out_size, problem.in_channels))
+    if problem.unit_stride:
+        return dx
+    shape = (problem.batch, *problem.in_size, problem.in_channels)
+    return put(xp.zeros(shape, dtype=dy.dtype, device=device(dy)), _steps(problem), dx)
+
+
+def _steps(problem: Problem) -> tuple[slice, ...]:
+    return (slice(None), *(slice(None, None, s) for s in problem.stride), slice(None))
+
+
+def _rows(xp: Namespace, x: Array) -> Array:
+    return xp.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+def _matrix(xp: Namespace, weight: Array) -> Array:
+    return xp.reshape(weight, weight.shape[:2])

@@ -1,0 +1,164 @@
+"""Networks of layers: they compose the layers' ways back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .. import ops
+from .._typing import Array
+from ._module import Backward, Grads, Module, merge, prefixed
+
+
+class _Container(Module):
+    """Holds layers under names, in order."""
+
+    def __init__(self, *layers: Module | Mapping[str, Module]) -> None:
+        if len(layers) == 1 and isinstance(layers[0], Mapping):
+            named = dict(layers[0])
+        else:
+            named = {str(i): layer for i, layer in enumerate(layers)}  # type: ignore[misc]
+        for name, layer in named.items():
+            if not isinstance(layer, Module):
+                raise TypeError(f"layer {name!r} must be a Module, got {type(layer).__name__}")
+            if not isinstance(name, str) or not name or "." in name:
+                raise ValueError(f"a layer's name must be a text without dots, got {name!r}")
+        self._layers: dict[str, Module] = named
+
+    def children(self) -> dict[str, Module]:
+        return dict(self._layers)
+
+    def _keys(self) -> list[str]:
+        """For each layer, the name its gradients go by: the first one, if it stands twice."""
+        first: dict[int, str] = {}
+        return [first.setdefault(id(layer), name) for name, layer in self._layers.items()]
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._layers.values())
+
+    def __getitem__(self, index: int) -> Module:
+        return list(self._layers.values())[index]
+
+
+class Sequential(_Container):
+    """Layers one after the other.
+
+    Parameters
+    ----------
+    *layers : Module, or one mapping of names to modules
+        Without names they are numbered.
+
+    Examples
+    --------
+    >>> from xpconv import nn
+    >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+    >>> list(model.state_dict())
+    ['0.weight', '0.bias']
+    """
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        backs = []
+        for name, layer in zip(self._keys(), self, strict=True):
+            x, back = layer.forward(x, training=training)
+            backs.append((name, back))
+
+        def backward(dy: Array) -> tuple[Array, Grads]:
+            grads: Grads = {}
+            for name, back in reversed(backs):
+                dy, inner = back(dy)
+                merge(grads, prefixed(name, inner))
+            return dy, grads
+
+        return x, backward
+
+    def infer(self, x: Array) -> Array:
+        for layer in self:
+            x = layer(x)
+        return x
+
+
+class Residual(Module):
+    """Add what a body computes to its input: ``body(x) + shortcut(x)``.
+
+    Parameters
+    ----------
+    body : Module
+        What is learned on top of the input.
+    shortcut : Module, optional
+        How the input goes around the body; by default as it is.
+    """
+
+    def __init__(self, body: Module, shortcut: Module | None = None) -> None:
+        self.body = body
+        self.shortcut = shortcut
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        y, back = self.body.forward(x, training=training)
+        if self.shortcut is None:
+            around, back_around = x, None
+        else:
+            around, back_around = self.shortcut.forward(x, training=training)
+
+        def backward(dy: Array) -> tuple[Array, Grads]:
+            dx, inner = back(dy)
+            grads = prefixed("body", inner)
+            if back_around is None:
+                return dx + dy, grads
+            dx_around, inner = back_around(dy)
+            merge(grads, prefixed("shortcut", inner))
+            return dx + dx_around, grads
+
+        return ops.add(y, around), backward
+
+    def infer(self, x: Array) -> Array:
+        return ops.add(self.body(x), x if self.shortcut is None else self.shortcut(x))
+
+
+class Concat(_Container):
+    """Join branches along the channels, as in Inception: ``[b(x) for b in branches]``.
+
+    Parameters
+    ----------
+    *branches : Module, or one mapping of names to modules
+        Each sees the same input. Without any branch the layer joins its own inputs, as where
+        branches of a graph meet.
+    dim : int, default 1
+        The axis to join along.
+    """
+
+    def __init__(self, *branches: Module | Mapping[str, Module], dim: int = 1) -> None:
+        super().__init__(*branches)
+        self.dim = dim
+
+    def forward(self, *inputs: Array, training: bool = False) -> tuple[Array, Backward]:
+        if not self._layers:
+            y, pullback = ops.vjp(ops.concat, *inputs, dim=self.dim)
+            return y, lambda dy: (pullback(dy) if len(inputs) > 1 else pullback(dy)[0], {})
+        x = self._single(inputs)
+        runs = [layer.forward(x, training=training) for layer in self]
+        y, pullback = ops.vjp(ops.concat, *(out for out, _ in runs), dim=self.dim)
+
+        def backward(dy: Array) -> tuple[Array, Grads]:
+            dx: Any = None
+            grads: Grads = {}
+            for name, (_, back), part in zip(self._keys(), runs, pullback(dy), strict=True):
+                share, inner = back(part)
+                dx = share if dx is None else dx + share
+                merge(grads, prefixed(name, inner))
+            return dx, grads
+
+        return y, backward
+
+    def infer(self, *inputs: Array) -> Array:
+        if not self._layers:
+            return ops.concat(*inputs, dim=self.dim)
+        x = self._single(inputs)
+        return ops.concat(*(layer(x) for layer in self), dim=self.dim)
+
+    def _single(self, inputs: tuple[Array, ...]) -> Array:
+        if len(inputs) != 1:
+            raise ValueError(f"Concat with branches takes one input, got {len(inputs)}")
+        return inputs[0]

@@ -1,0 +1,200 @@
+"""Any directed acyclic network: call layers on symbolic inputs, then make a graph of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .._typing import Array
+from ._module import Backward, Grads, Module, merge, prefixed
+
+
+class Node:
+    """A value that is not computed yet: an input, or what a layer will make of other nodes."""
+
+    def __init__(self, module: Module | None = None, inputs: tuple[Node, ...] = ()) -> None:
+        self.module = module
+        self.inputs = inputs
+
+    @classmethod
+    def of(cls, module: Module, inputs: tuple[Any, ...]) -> Node:
+        """Return the node of a layer called on nodes; arrays in between are refused."""
+        for i, x in enumerate(inputs):
+            if not isinstance(x, Node):
+                raise TypeError(
+                    f"{type(module).__name__} was called on symbolic inputs, but input {i} is "
+                    f"{type(x).__name__}"
+                )
+        return cls(module, inputs)
+
+
+def Input() -> Node:
+    """Return a symbolic input, to call layers on and to make a `Graph` of."""
+    return Node()
+
+
+class _Step(NamedTuple):
+    name: str
+    sources: tuple[int, ...]
+
+
+class Graph(Module):
+    """A network made by calling layers on symbolic inputs.
+
+    Parameters
+    ----------
+    inputs, outputs : Node or tuple of Node
+        Where the network begins and ends. With several inputs ``forward`` takes as many arrays,
+        with several outputs it returns a tuple, and ``backward`` takes one.
+    names : mapping of str to Module, optional
+        Names of layers in the state dict, in the order wanted there. Others are numbered in the
+        order of computation.
+
+    Raises
+    ------
+    ValueError
+        If an output does not depend on the inputs given, an input reaches no output, or a name
+        belongs to no layer of the graph.
+
+    Notes
+    -----
+    The way back runs the layers' own ways back in reverse order and sums where a value was used
+    twice.
+
+    Examples
+    --------
+    >>> from xpconv import nn
+    >>> conv, add = nn.Conv2d(8, 8, 3, padding=1), nn.Add()
+    >>> x = nn.Input()
+    >>> model = nn.Graph(x, add(conv(x), x), names={"conv": conv})
+    >>> list(model.state_dict())
+    ['conv.weight', 'conv.bias']
+    """
+
+    def __init__(
+        self,
+        inputs: Node | tuple[Node, ...],
+        outputs: Node | tuple[Node, ...],
+        names: Mapping[str, Module] | None = None,
+    ) -> None:
+        starts = _nodes("inputs", inputs)
+        ends = _nodes("outputs", outputs)
+        self._single_output = isinstance(outputs, Node)
+        order = _topological(starts, ends)
+        self._layers = _named(order, names or {})
+        by_id = {id(module): name for name, module in self._layers.items()}
+        place = {id(node): i for i, node in enumerate([*starts, *order])}
+        self._count = len(starts)
+        self._steps = [
+            _Step(by_id[id(node.module)], tuple(place[id(source)] for source in node.inputs))
+            for node in order
+        ]
+        self._ends = tuple(place[id(node)] for node in ends)
+        used = {source for step in self._steps for source in step.sources} | set(self._ends)
+        for i in range(self._count):
+            if i not in used:
+                raise ValueError(f"input {i} of the graph reaches none of its outputs")
+
+    def children(self) -> dict[str, Module]:
+        return dict(self._layers)
+
+    def forward(self, *inputs: Array, training: bool = False) -> tuple[Any, Backward]:
+        values = self._begin(inputs)
+        backs = []
+        for step in self._steps:
+            layer = self._layers[step.name]
+            y, back = layer.forward(*(values[i] for i in step.sources), training=training)
+            values.append(y)
+            backs.append(back)
+        shapes = len(values)
+        count, steps, ends = self._count, self._steps, self._ends
+
+        def backward(dy: Any) -> tuple[Any, Grads]:
+            dvalues: list[Any] = [None] * shapes
+
+            def send(i: int, share: Array) -> None:
+                dvalues[i] = share if dvalues[i] is None else dvalues[i] + share
+
+            for i, share in zip(ends, (dy,) if self._single_output else dy, strict=True):
+                send(i, share)
+            grads: Grads = {}
+            for place in reversed(range(len(steps))):
+                step = steps[place]
+                dx, inner = backs[place](dvalues[count + place])
+                dvalues[count + place] = None  # not needed any more
+                for i, share in zip(
+                    step.sources, dx if len(step.sources) > 1 else (dx,), strict=True
+                ):
+                    send(i, share)
+                merge(grads, prefixed(step.name, inner))
+            dinputs = tuple(dvalues[:count])
+            return dinputs if count > 1 else dinputs[0], grads
+
+        return self._end(values), backward
+
+    def infer(self, *inputs: Array) -> Any:
+        values = self._begin(inputs)
+        last_use = {i: k for k, step in enumerate(self._steps) for i in step.sources}
+        for k, step in enumerate(self._steps):
+            values.append(self._layers[step.name](*(values[i] for i in step.sources)))
+            for i in step.sources:  # give memory back as soon as possible
+                if last_use[i] == k and i not in self._ends:
+                    values[i] = None
+        return self._end(values)
+
+    def _begin(self, inputs: tuple[Array, ...]) -> list[Any]:
+        if len(inputs) != self._count:
+            raise ValueError(f"the graph takes {self._count} input(s), got {len(inputs)}")
+        return list(inputs)
+
+    def _end(self, values: list[Any]) -> Any:
+        results = tuple(values[i] for i in self._ends)
+        return results[0] if self._single_output else results
+
+
+def _nodes(what: str, nodes: Node | tuple[Node, ...]) -> tuple[Node, ...]:
+    sequence = (nodes,) if isinstance(nodes, Node) else tuple(nodes)
+    if not sequence or not all(isinstance(node, Node) for node in sequence):
+        raise TypeError(f"{what} must be symbolic: made by nn.Input() or by calling layers on it")
+    return sequence
+
+
+def _topological(starts: tuple[Node, ...], ends: tuple[Node, ...]) -> list[Node]:
+    """Nodes between starts and ends, each after what it needs."""
+    order: list[Node] = []
+    done = {id(node) for node in starts}
+    stack = [(node, False) for node in reversed(ends)]
+    while stack:
+        node, ready = stack.pop()
+        if id(node) in done:
+            continue
+        if node.module is None:
+            raise ValueError("an output depends on an nn.Input() that is not among the inputs")
+        if ready:
+            done.add(id(node))
+            order.append(node)
+        else:
+            stack.append((node, True))
+            stack.extend((source, False) for source in reversed(node.inputs))
+    return order
+
+
+def _named(order: list[Node], names: Mapping[str, Module]) -> dict[str, Module]:
+    """Name every layer once: as the user says, else by number."""
+    present = {id(node.module) for node in order}
+    layers: dict[str, Module] = {}
+    for name, module in names.items():
+        if id(module) not in present:
+            raise ValueError(f"names has {name!r}, which is no layer of the graph")
+        if not name or "." in name:
+            raise ValueError(f"a layer's name must be a text without dots, got {name!r}")
+        layers[name] = module
+    known = {id(module) for module in layers.values()}
+    number = 0
+    for node in order:
+        if node.module is not None and id(node.module) not in known:
+            while str(number) in layers:
+                number += 1
+            layers[str(number)] = node.module
+            known.add(id(node.module))
+    return layers

@@ -1,0 +1,72 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+import math
+
+from .. import ops
+from .._shapes import ntuple
+from .._typing import Array
+from ..random import Stream
+from ._born import born
+from ._module import Backward, Module
+from .init import kaiming_uniform, uniform
+
+
+class Linear(Module):
+    """Apply an affine map to the last axis; see `xpconv.ops.linear`.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Sizes of the last axis before and after.
+    bias : bool, default True
+        Whether to add one learned number per output feature.
+    rng : Stream, optional
+        Source of the initial weights; by default the current stream.
+
+    Attributes
+    ----------
+    weight : array, shape (out_features, in_features)
+        Drawn as PyTorch draws them: uniform in ±1/sqrt(in_features).
+    bias : array, shape (out_features,), or None
+        Drawn likewise.
+
+    Notes
+    -----
+    Counterpart of ``torch.nn.Linear``.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, *, rng: Stream | None = None
+    ) -> None:
+        ntuple(in_features, 1, "in_features", minimum=1)
+        ntuple(out_features, 1, "out_features", minimum=1)
+        self.in_features, self.out_features = in_features, out_features
+        shape = (out_features, in_features)
+        self.weight: Array = born(kaiming_uniform(shape, a=math.sqrt(5), rng=rng))
+        bound = 1 / math.sqrt(in_features)
+        self.bias: Array | None = None
+        if bias:
+            self.bias = born(uniform((out_features,), -bound, bound, rng=rng))
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        y, pullback = ops.vjp(ops.linear, x, self.weight, self.bias)
+
+        def backward(dy: Array) -> tuple[Array, dict[str, Array]]:
+            dx, dweight, dbias = pullback(dy)
+            return dx, {"weight": dweight} if dbias is None else {"weight": dweight, "bias": dbias}
+
+        return y, backward
+
+    def infer(self, x: Array) -> Array:
+        return ops.linear(x, self.weight, self.bias)
+
+    def flops(
+        self, input_shapes: tuple[tuple[int, ...], ...], output_shape: tuple[int, ...]
+    ) -> int:
+        return math.prod(output_shape) * (2 * self.in_features + (self.bias is not None))
+
+    def _describe(self) -> str:
+        bias = "" if self.bias is not None else ", bias=False"
+        return f"{self.in_features}, {self.out_features}{bias}"

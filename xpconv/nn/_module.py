@@ -1,0 +1,304 @@
+"""The layer: state as plain attributes, a forward pass that hands out its own way back."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from array_api_compat import is_array_api_obj
+
+from .._typing import Array, DType
+from ..backend import Backend, backend_of, get_backend
+from ._state import load_state
+
+if TYPE_CHECKING:
+    from ._summary import Summary
+
+Grads = dict[str, Array]
+Backward = Callable[[Array], tuple[Any, Grads]]
+Observer = Callable[["Module", tuple[Any, ...], Any], None]
+
+_OBSERVER: ContextVar[Observer | None] = ContextVar("xpconv_observer", default=None)
+
+
+@contextmanager
+def observe(callback: Observer) -> Iterator[None]:
+    """Show every layer's inputs and output to a callback within a ``with`` block.
+
+    Parameters
+    ----------
+    callback : callable
+        ``callback(module, inputs, output)`` is called when a layer's forward pass or inference
+        has finished, inner layers before the container that holds them.
+    """
+    token = _OBSERVER.set(callback)
+    try:
+        yield
+    finally:
+        _OBSERVER.reset(token)
+
+
+def _observed(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a layer's method report to the observer, if there is one."""
+
+    @functools.wraps(method)
+    def report(self: Module, *inputs: Any, **options: Any) -> Any:
+        result = method(self, *inputs, **options)
+        observer = _OBSERVER.get()
+        if observer is not None:
+            observer(self, inputs, result[0] if method.__name__ == "forward" else result)
+        return result
+
+    return report
+
+
+class Module:
+    """A layer or a network.
+
+    A subclass defines ``forward``; where inference can do with less, ``infer`` too. Arrays and
+    modules that are plain attributes are its state: arrays are parameters unless their name stands
+    in ``buffer_names``. Names that begin with an underscore are left alone. Nothing is cached on
+    the layer, so it may be used twice in one network.
+
+    Attributes
+    ----------
+    buffer_names : tuple of str
+        Attributes that are state but not trained, as ``running_mean``.
+
+    Examples
+    --------
+    >>> from xpconv import get_backend, nn
+    >>> class Double(nn.Module):
+    ...     def forward(self, x, training=False):
+    ...         return x * 2, lambda dy: (dy * 2, {})
+    >>> y, backward = Double().forward(get_backend("numpy").asarray([1.0]))
+    >>> y, backward(y)
+    (array([2.]), (array([4.]), {}))
+    """
+
+    buffer_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Make the subclass's forward pass and inference visible to `observe`."""
+        super().__init_subclass__(**options)
+        for name in ("forward", "infer"):
+            if name in cls.__dict__:
+                setattr(cls, name, _observed(cls.__dict__[name]))
+
+    # --- computing -------------------------------------------------------------------------------
+
+    def forward(self, *inputs: Array, training: bool = False) -> tuple[Array, Backward]:
+        """Compute the output and the way back.
+
+        Parameters
+        ----------
+        *inputs : array
+            Most layers take one.
+        training : bool, default False
+            Whether layers that train differently (dropout, batch normalisation) do so.
+
+        Returns
+        -------
+        y : array
+            The output.
+        backward : callable
+            ``backward(dy)`` returns ``dx`` (a tuple of them for several inputs) and ``grads``, a
+            flat dict with the keys of `state_dict`.
+        """
+        raise TypeError(f"{type(self).__name__} defines no forward(x, training=False)")
+
+    def infer(self, *inputs: Array) -> Array:
+        """Compute the output only."""
+        return self.forward(*inputs, training=False)[0]
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Infer: compute the output and keep nothing. On symbolic inputs, add to their graph."""
+        from ._graph import Node
+
+        if any(isinstance(x, Node) for x in inputs):
+            return Node.of(self, inputs)
+        return self.infer(*inputs)
+
+    def flops(
+        self, input_shapes: tuple[tuple[int, ...], ...], output_shape: tuple[int, ...]
+    ) -> int:
+        """Floating-point operations of one inference of this layer alone, in containers 0.
+
+        A multiply-add counts as two. By default one operation per number of the output.
+        """
+        if self.children():
+            return 0
+        count = 1
+        for size in output_shape:
+            count *= size
+        return count
+
+    # --- structure -------------------------------------------------------------------------------
+
+    def children(self) -> dict[str, Module]:
+        """Return the modules directly inside this one, by name; lists are numbered."""
+        found: dict[str, Module] = {}
+        for name, value in vars(self).items():
+            if name.startswith("_"):
+                continue
+            if isinstance(value, Module):
+                found[name] = value
+            elif isinstance(value, list | tuple):
+                found |= {f"{name}.{i}": m for i, m in enumerate(value) if isinstance(m, Module)}
+        return found
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Yield this module and all inside it, with dotted names; its own name is ``prefix``."""
+        yield prefix, self
+        for name, child in self.children().items():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def _own_state(self) -> dict[str, Array]:
+        """Arrays that are this module's own: parameters first, then buffers, as PyTorch orders."""
+        own = {
+            name: value
+            for name, value in vars(self).items()
+            if not name.startswith("_") and is_array_api_obj(value)
+        }
+        return dict(sorted(own.items(), key=lambda item: item[0] in self.buffer_names))
+
+    def _slots(self) -> dict[str, tuple[Module, str]]:
+        """For every key of the state dict, the module and the attribute that hold the array.
+
+        A module that stands in two places has a key for each, as in PyTorch.
+        """
+        slots = {}
+        for prefix, module in self.named_modules():
+            for name in module._own_state():
+                slots[f"{prefix}.{name}" if prefix else name] = (module, name)
+        return slots
+
+    def _select(self, buffers: bool) -> dict[str, Array]:
+        seen: set[tuple[int, str]] = set()
+        chosen = {}
+        for key, (module, name) in self._slots().items():
+            if (id(module), name) not in seen and (name in module.buffer_names) is buffers:
+                chosen[key] = getattr(module, name)
+            seen.add((id(module), name))
+        return chosen
+
+    def parameters(self) -> dict[str, Array]:
+        """Return what is trained, under the keys of `state_dict`; shared arrays appear once."""
+        return self._select(buffers=False)
+
+    def buffers(self) -> dict[str, Array]:
+        """Return state that is not trained, under the keys of `state_dict`."""
+        return self._select(buffers=True)
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(_size(array) for array in self.parameters().values())
+
+    @property
+    def backend(self) -> Backend | None:
+        """Where the module's arrays live; None if it has no state."""
+        for _, module in self.named_modules():
+            for array in module._own_state().values():
+                return backend_of(array)
+        return None
+
+    # --- state -----------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return parameters and buffers under PyTorch's dotted keys, in PyTorch's order."""
+        return {key: getattr(module, name) for key, (module, name) in self._slots().items()}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Take over parameters and buffers.
+
+        Parameters
+        ----------
+        state : mapping
+            Arrays of any library, under the keys of `state_dict`. They are brought to the module's
+            backend and dtypes. Nothing is changed unless everything fits.
+        strict : bool, default True
+            Whether keys must match exactly.
+
+        Raises
+        ------
+        KeyError
+            If keys are missing or unexpected, with all of them listed.
+        ValueError
+            If sizes differ, with all of them listed.
+        """
+        self.update(load_state(type(self).__name__, self.state_dict(), state, strict))
+
+    def update(self, arrays: Mapping[str, Array]) -> None:
+        """Replace some parameters or buffers, by their keys in `state_dict`."""
+        slots = self._slots()
+        unknown = [key for key in arrays if key not in slots]
+        if unknown:
+            raise KeyError(f"{type(self).__name__} has no parameter or buffer {unknown}")
+        for key, array in arrays.items():
+            module, name = slots[key]
+            setattr(module, name, array)
+
+    def to(self, backend: str | Backend | None = None, dtype: DType | None = None) -> Self:
+        """Move the module's arrays to a backend and convert the floating ones to a dtype, in place.
+
+        Parameters
+        ----------
+        backend : str or Backend, optional
+            Where to; by default they stay.
+        dtype : str or dtype, optional
+            Dtype of floating parameters and buffers, as ``"float64"``; by default they keep theirs.
+
+        Returns
+        -------
+        Module
+            The module itself.
+        """
+        moved = {}
+        for key, array in self.state_dict().items():
+            target = backend_of(array) if backend is None else get_backend(backend)
+            floating = "float" in str(array.dtype)
+            moved[key] = target.asarray(array, dtype=dtype if floating else None)
+        self.update(moved)
+        return self
+
+    def summary(self, input_shape: tuple[int, ...]) -> Summary:
+        """Return a table of the layers for one input of the given shape, without the batch axis."""
+        from ._summary import summary
+
+        return summary(self, input_shape)
+
+    # --- looks -----------------------------------------------------------------------------------
+
+    def _describe(self) -> str:
+        """Return the arguments to show between the parentheses of ``repr``."""
+        return ""
+
+    def __repr__(self) -> str:
+        """Return the module and what is inside it, one line a layer."""
+        children = self.children()
+        if not children:
+            return f"{type(self).__name__}({self._describe()})"
+        lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in children.items()]
+        return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def _size(array: Array) -> int:
+    count = 1
+    for size in array.shape:
+        count *= size
+    return count
+
+
+def prefixed(prefix: str, grads: Grads) -> Grads:
+    """Put a child's name before the keys of its gradients."""
+    return {f"{prefix}.{key}": value for key, value in grads.items()}
+
+
+def merge(into: Grads, grads: Grads) -> None:
+    """Collect gradients; where a parameter was used twice they are summed."""
+    for key, value in grads.items():
+        into[key] = into[key] + value if key in into else value

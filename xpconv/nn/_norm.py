@@ -1,0 +1,160 @@
+"""Batch normalisation layers."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from .. import ops
+from .._shapes import ntuple
+from .._typing import Array
+from ..ops._norm import batch_norm_training
+from ._born import born
+from ._module import Backward, Module
+from .init import constant
+
+
+class _BatchNorm(Module):
+    """What batch normalisation of every dimension shares."""
+
+    buffer_names = ("running_mean", "running_var", "num_batches_tracked")
+    _ranks: ClassVar[tuple[int, ...]]
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
+        ntuple(num_features, 1, "num_features", minimum=1)
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        shape = (num_features,)
+        self.weight: Array | None = born(constant(shape, 1.0)) if affine else None
+        self.bias: Array | None = born(constant(shape, 0.0)) if affine else None
+        self.running_mean: Array | None = None
+        self.running_var: Array | None = None
+        self.num_batches_tracked: Array | None = None
+        if track_running_stats:
+            self.running_mean = born(constant(shape, 0.0))
+            self.running_var = born(constant(shape, 1.0))
+            self.num_batches_tracked = born(constant((), 0.0), dtype="int64")
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        self._check_rank(x)
+        if training or not self.track_running_stats:
+            y, pullback, mean, var = batch_norm_training(x, self.weight, self.bias, self.eps)
+            if training and self.track_running_stats:
+                self._track(mean, var, math.prod(x.shape) // self.num_features)
+
+            def parts(dy: Array) -> tuple[Array | None, ...]:
+                return pullback(dy)
+        else:
+            y, pullback = ops.vjp(ops.batch_norm, x, *self._state, eps=self.eps)
+
+            def parts(dy: Array) -> tuple[Array | None, ...]:
+                dx, _, _, dweight, dbias = pullback(dy)
+                return dx, dweight, dbias
+
+        def backward(dy: Array) -> tuple[Array, dict[str, Array]]:
+            dx, dweight, dbias = parts(dy)
+            return dx, {"weight": dweight, "bias": dbias} if self.affine else {}
+
+        return y, backward
+
+    def infer(self, x: Array) -> Array:
+        self._check_rank(x)
+        training = not self.track_running_stats
+        return ops.batch_norm(x, *self._state, training=training, eps=self.eps)
+
+    @property
+    def _state(self) -> tuple[Array | None, ...]:
+        return self.running_mean, self.running_var, self.weight, self.bias
+
+    def _track(self, mean: Array, var: Array, count: int) -> None:
+        """Move the running statistics towards a batch's; the variance without its bias."""
+        self.num_batches_tracked = self.num_batches_tracked + 1
+        share = self.momentum
+        if share is None:  # the plain average of all batches so far
+            share = 1 / (self.num_batches_tracked * (mean[:1] * 0 + 1))
+        unbiased = var * (count / max(count - 1, 1))
+        self.running_mean = self.running_mean * (1 - share) + mean * share
+        self.running_var = self.running_var * (1 - share) + unbiased * share
+
+    def _check_rank(self, x: Array) -> None:
+        if x.ndim not in self._ranks:
+            ranks = " or ".join(f"{rank}D" for rank in self._ranks)
+            raise ValueError(f"expected {ranks} input (got {x.ndim}D input of {tuple(x.shape)})")
+        if x.shape[1] != self.num_features:
+            raise ValueError(
+                f"expected {self.num_features} channels, got {x.shape[1]} in x of shape "
+                f"{tuple(x.shape)}"
+            )
+
+    def flops(
+        self, input_shapes: tuple[tuple[int, ...], ...], output_shape: tuple[int, ...]
+    ) -> int:
+        return 2 * math.prod(output_shape)
+
+    def _describe(self) -> str:
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+class BatchNorm1d(_BatchNorm):
+    """Normalise the channels of (N, C) or (N, C, L); see `BatchNorm2d`.
+
+    Parameters
+    ----------
+    num_features, eps, momentum, affine, track_running_stats
+        As in `BatchNorm2d`.
+    """
+
+    _ranks = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Normalise the channels of images (N, C, H, W); see `xpconv.ops.batch_norm`.
+
+    Parameters
+    ----------
+    num_features : int
+        C.
+    eps : float, default 1e-5
+        Added to the variance.
+    momentum : float or None, default 0.1
+        Share of the newest batch in the running statistics; None averages all batches.
+    affine : bool, default True
+        Whether to learn a scale and a shift for each channel.
+    track_running_stats : bool, default True
+        Whether to keep running statistics for inference; without them the batch's own are used.
+
+    Attributes
+    ----------
+    weight, bias : array, shape (num_features,), or None
+        Scale and shift, at first 1 and 0.
+    running_mean, running_var : array, shape (num_features,), or None
+        Buffers; the variance is the unbiased one.
+    num_batches_tracked : array of int64, shape (), or None
+        Buffer.
+
+    Notes
+    -----
+    A training forward pass replaces the running statistics by new arrays. Counterpart of
+    ``torch.nn.BatchNorm2d``.
+    """
+
+    _ranks = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Normalise the channels of volumes (N, C, D, H, W); see `BatchNorm2d`.
+
+    Parameters
+    ----------
+    num_features, eps, momentum, affine, track_running_stats
+        As in `BatchNorm2d`.
+    """
+
+    _ranks = (5,)

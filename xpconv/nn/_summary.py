@@ -1,0 +1,148 @@
+"""A table of a network's layers: shapes, parameters, work and memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ..backend import get_backend
+from ._module import Module, observe
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer, once for each time that it is used.
+
+    ``memory`` counts the bytes of the output and, at the first use, of the layer's own arrays.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    flops: int
+    memory: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `summary` found; ``str()`` prints it as a table."""
+
+    rows: tuple[Row, ...]
+    input_shape: tuple[int, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained numbers."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of one inference; a multiply-add counts as two."""
+        return sum(row.flops for row in self.rows)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of all outputs and all state, as training keeps them."""
+        return sum(row.memory for row in self.rows)
+
+    def __str__(self) -> str:
+        """Return the table."""
+        head = ("layer", "kind", "output shape", "parameters", "FLOPs", "memory")
+        body = [
+            (
+                row.name or "(model)",
+                row.kind,
+                " x ".join(map(str, row.output_shape)),
+                f"{row.parameters:,}",
+                f"{row.flops:,}",
+                _bytes(row.memory),
+            )
+            for row in self.rows
+        ]
+        shape = " x ".join(map(str, self.input_shape))
+        total = ("total", f"input {shape}", "", f"{self.parameters:,}", f"{self.flops:,}")
+        table = [head, *body, (*total, _bytes(self.memory))]
+        widths = [max(len(row[i]) for row in table) for i in range(len(head))]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if i < 3 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in table
+        ]
+        rule = "-" * max(map(len, lines))
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def _bytes(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
+
+
+def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
+    """Run one inference on zeros and note what every layer makes of it.
+
+    Parameters
+    ----------
+    model : Module
+        The network.
+    input_shape : tuple of int
+        Shape of one input without the batch axis, as (C, H, W).
+
+    Returns
+    -------
+    Summary
+        One row for each use of a layer, in order; shapes are without the batch axis.
+
+    Raises
+    ------
+    ValueError
+        If the network does not take such an input.
+
+    Examples
+    --------
+    >>> from xpconv import nn
+    >>> table = summary(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU()), (1, 8, 8))
+    >>> table.parameters, table.rows[0].output_shape
+    (40, (4, 6, 6))
+    """
+    names = {id(module): name for name, module in model.named_modules()}
+    rows: list[Row] = []
+    seen: set[int] = set()
+
+    def note(module: Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if module.children() or id(module) not in names or not hasattr(output, "shape"):
+            return
+        own = module._own_state() if id(module) not in seen else {}
+        seen.add(id(module))
+        rows.append(
+            Row(
+                name=names[id(module)],
+                kind=type(module).__name__,
+                output_shape=tuple(output.shape[1:]),
+                parameters=sum(
+                    math.prod(a.shape) for k, a in own.items() if k not in module.buffer_names
+                ),
+                flops=module.flops(tuple(tuple(x.shape) for x in inputs), tuple(output.shape)),
+                memory=sum(math.prod(a.shape) * _itemsize(a) for a in (output, *own.values())),
+            )
+        )
+
+    backend = model.backend or get_backend()
+    floating = [a.dtype for a in model.parameters().values()]
+    dtype = floating[0] if floating else backend.xp.float32
+    x = backend.xp.zeros((1, *input_shape), dtype=dtype, device=backend.device)
+    with observe(note):
+        model(x)
+    return Summary(tuple(rows), tuple(input_shape))
+
+
+def _itemsize(array: Any) -> int:
+    digits = "".join(c for c in str(array.dtype) if c.isdigit())
+    return max(1, int(digits or 8) // 8)

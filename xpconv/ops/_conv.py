@@ -1,0 +1,253 @@
+"""Convolution in one, two and three dimensions: one implementation, three names.
+
+As everywhere in the field, a layer's "convolution" is a cross-correlation: the kernel is not
+turned around. True convolution stands in `convolve2d`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from .._arrays import add_at, conjugate, namespace, same_dtype, sum_over
+from .._shapes import ntuple, output_sizes, padding_pairs
+from .._typing import Array, IntOrTuple, Padding, Pullback
+from ..engines import Problem, select
+from ._layout import batched, channels_first, channels_last
+from ._registry import differentiable
+
+
+def conv_problem(
+    n: int,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: IntOrTuple,
+    padding: Padding,
+    dilation: IntOrTuple,
+    groups: int,
+) -> Problem:
+    """Check the arguments of a convolution with ``n`` spatial dimensions.
+
+    ``x`` has a batch axis here.
+    """
+    if weight.ndim != n + 2:
+        raise ValueError(
+            f"weight of a conv{n}d must have {n + 2} axes (O, C/groups, {_axes(n)}), "
+            f"got shape {tuple(weight.shape)}"
+        )
+    (groups,) = ntuple(groups, 1, "groups", minimum=1)
+    steps = ntuple(stride, n, "stride", minimum=1)
+    spread = ntuple(dilation, n, "dilation", minimum=1)
+    channels, sizes = x.shape[1], tuple(x.shape[2:])
+    out_channels, group_in, *kernel_size = weight.shape
+    kernel = ntuple(tuple(kernel_size), n, "weight's kernel size", minimum=1)
+    if channels % groups:
+        raise ValueError(
+            f"in_channels must be divisible by groups: x of shape {tuple(x.shape)} has "
+            f"{channels} channels, groups={groups}"
+        )
+    if out_channels % groups or out_channels == 0:
+        raise ValueError(
+            f"out_channels must be divisible by groups and positive: weight of shape "
+            f"{tuple(weight.shape)} has {out_channels}, groups={groups}"
+        )
+    if group_in * groups != channels:
+        raise ValueError(
+            f"weight of shape {tuple(weight.shape)} with groups={groups} expects "
+            f"{group_in * groups} input channels, but x of shape {tuple(x.shape)} has {channels}"
+        )
+    if bias is not None and tuple(bias.shape) != (out_channels,):
+        raise ValueError(
+            f"bias must have one entry per output channel, shape ({out_channels},), "
+            f"got {tuple(bias.shape)}"
+        )
+    pads = padding_pairs(padding, kernel, steps, spread)
+    output_sizes(sizes, kernel, steps, pads, spread, channels=channels)
+    return Problem(x.shape[0], channels, out_channels, sizes, kernel, steps, pads, spread, groups)
+
+
+def _axes(n: int) -> str:
+    return ", ".join(("KD", "KH", "KW")[3 - n :])
+
+
+def _conv(
+    n: int,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: IntOrTuple,
+    padding: Padding,
+    dilation: IntOrTuple,
+    groups: int,
+) -> Array:
+    xp = namespace(x=x, weight=weight, bias=bias)
+    same_dtype(x=x, weight=weight, bias=bias)
+    batch = batched(n, x)
+    problem = conv_problem(n, batch, weight, bias, stride, padding, dilation, groups)
+    y = select(problem).forward(problem, channels_last(xp, batch), weight)
+    if bias is not None:
+        y = add_at(y, (...,), bias)  # y was made a line before
+    y = channels_first(xp, y)
+    return y if x.ndim == batch.ndim else y[0, ...]
+
+
+def _conv_vjp(
+    n: int,
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: IntOrTuple = 1,
+    padding: Padding = 0,
+    dilation: IntOrTuple = 1,
+    groups: int = 1,
+) -> tuple[Array, Pullback]:
+    y = _conv(n, x, weight, bias, stride, padding, dilation, groups)
+    xp = namespace(x=x)
+
+    def pullback(dy: Array) -> tuple[Array | None, ...]:
+        # Only x and weight are kept for the way back; the columns are made again.
+        batch = batched(n, x)
+        problem = conv_problem(n, batch, weight, bias, stride, padding, dilation, groups)
+        engine = select(problem)
+        dy = channels_last(xp, batched(n, dy))
+        dx = channels_first(xp, engine.input_grad(problem, dy, conjugate(xp, weight)))
+        dweight = engine.weight_grad(problem, conjugate(xp, channels_last(xp, batch)), dy)
+        dbias = None if bias is None else sum_over(xp, dy, range(n + 1))
+        return dx if x.ndim == batch.ndim else dx[0, ...], dweight, dbias
+
+    return y, pullback
+
+
+@differentiable(partial(_conv_vjp, 1))
+def conv1d(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: IntOrTuple = 1,
+    padding: Padding = 0,
+    dilation: IntOrTuple = 1,
+    groups: int = 1,
+) -> Array:
+    """Slide kernels over signals: `conv2d` with one spatial dimension.
+
+    Parameters
+    ----------
+    x : array, shape (N, C, L) or (C, L)
+        Signals.
+    weight : array, shape (O, C/groups, K)
+        Kernels.
+    bias : array, shape (O,), optional
+        One number per output channel.
+    stride, padding, dilation, groups
+        As in `conv2d`.
+
+    Returns
+    -------
+    array, shape (N, O, OL) or (O, OL)
+        In the dtype of ``x``. Counterpart of ``torch.nn.functional.conv1d``.
+
+    Examples
+    --------
+    >>> from xpconv import get_backend
+    >>> b = get_backend("numpy")
+    >>> conv1d(b.asarray([[1.0, 2.0, 4.0]]), b.asarray([[[-1.0, 1.0]]]))
+    array([[1., 2.]])
+    """
+    return _conv(1, x, weight, bias, stride, padding, dilation, groups)
+
+
+@differentiable(partial(_conv_vjp, 2))
+def conv2d(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: IntOrTuple = 1,
+    padding: Padding = 0,
+    dilation: IntOrTuple = 1,
+    groups: int = 1,
+) -> Array:
+    r"""Slide kernels over images and sum the products: cross-correlation.
+
+    Parameters
+    ----------
+    x : array, shape (N, C, H, W) or (C, H, W)
+        Images. Memory in channels-last order is used as it is; other orders are read slower.
+    weight : array, shape (O, C/groups, KH, KW)
+        Kernels, in the dtype of ``x``.
+    bias : array, shape (O,), optional
+        One number per output channel.
+    stride : int or (int, int), default 1
+        Step of the windows.
+    padding : int, (int, int), ((int, int), (int, int)), "same" or "valid", default 0
+        Zeros around the image: a number for all sides, one per dimension, or one (before, after)
+        pair per dimension. ``"same"`` keeps the size (stride 1 only; of an odd number the larger
+        half goes after), ``"valid"`` is 0.
+    dilation : int or (int, int), default 1
+        Distance of a kernel's elements.
+    groups : int, default 1
+        Split the channels into groups that do not see each other; with ``groups == C`` the
+        convolution is depthwise.
+
+    Returns
+    -------
+    array, shape (N, O, OH, OW) or (O, OH, OW)
+        In the dtype of ``x``; its memory is channels-last. For ``OH`` see `conv_output_size`.
+
+    Raises
+    ------
+    ValueError
+        If sizes do not fit, with all of them named.
+    TypeError
+        If dtypes, libraries or devices differ.
+
+    Notes
+    -----
+    .. math::
+        y_{n,o,i,j} = b_o + \sum_{c,p,q} w_{o,c,p,q}\, x_{n,c,\,i s + p d,\,j s + q d}
+
+    Windows become the rows of a matrix of columns (im2col), and the sum one matrix product. The
+    way back keeps ``x`` and ``weight``, never the columns:
+    :math:`db = \sum dy`; :math:`dw` is the correlation of ``x`` with ``dy``; :math:`dx` is the
+    full convolution of ``dy`` with ``w``. Memory beyond the result is bounded by `conv_workspace`.
+    Counterpart of ``torch.nn.functional.conv2d``.
+
+    Examples
+    --------
+    >>> from xpconv import get_backend
+    >>> b = get_backend("numpy")
+    >>> x = b.asarray([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]])
+    >>> conv2d(x, b.asarray([[[[1.0, 0.0], [0.0, -1.0]]]]))
+    array([[[-4., -4.]]])
+    """
+    return _conv(2, x, weight, bias, stride, padding, dilation, groups)
+
+
+@differentiable(partial(_conv_vjp, 3))
+def conv3d(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: IntOrTuple = 1,
+    padding: Padding = 0,
+    dilation: IntOrTuple = 1,
+    groups: int = 1,
+) -> Array:
+    """Slide kernels over volumes: `conv2d` with three spatial dimensions.
+
+    Parameters
+    ----------
+    x : array, shape (N, C, D, H, W) or (C, D, H, W)
+        Volumes.
+    weight : array, shape (O, C/groups, KD, KH, KW)
+        Kernels.
+    bias : array, shape (O,), optional
+        One number per output channel.
+    stride, padding, dilation, groups
+        As in `conv2d`.
+
+    Returns
+    -------
+    array, shape (N, O, OD, OH, OW) or (O, OD, OH, OW)
+        In the dtype of ``x``. Counterpart of ``torch.nn.functional.conv3d``.
+    """
+    return _conv(3, x, weight, bias, stride, padding, dilation, groups)

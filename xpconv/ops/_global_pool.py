@@ -1,0 +1,93 @@
+"""Pooling over all of an image: one number per channel."""
+
+from __future__ import annotations
+
+import math
+
+from array_api_compat import device
+
+from .._arrays import namespace, require_floating
+from .._typing import Array, Pullback
+from ._registry import differentiable
+
+
+def _spatial(x: Array) -> tuple[int, ...]:
+    if x.ndim < 3 or math.prod(x.shape[2:]) == 0:
+        raise ValueError(
+            "x must have shape (N, C, ...) with at least one spatial dimension and no empty one, "
+            f"got {tuple(x.shape)}"
+        )
+    return tuple(range(2, x.ndim))
+
+
+def _global_avg_pool_vjp(x: Array) -> tuple[Array, Pullback]:
+    xp = namespace(x=x)
+
+    def pullback(dy: Array) -> tuple[Array | None, ...]:
+        share = dy / math.prod(x.shape[2:])
+        return (xp.broadcast_to(share, tuple(x.shape)),)
+
+    return global_avg_pool(x), pullback
+
+
+@differentiable(_global_avg_pool_vjp)
+def global_avg_pool(x: Array) -> Array:
+    """Average each channel over all of its spatial dimensions.
+
+    Parameters
+    ----------
+    x : array, shape (N, C, ...)
+        One or more spatial dimensions, floating dtype.
+
+    Returns
+    -------
+    array, shape (N, C, 1, ...)
+        Counterpart of ``torch.nn.AdaptiveAvgPool2d(1)``.
+
+    Raises
+    ------
+    ValueError
+        If there is no spatial dimension, or an empty one.
+    """
+    xp = namespace(x=x)
+    require_floating(xp, x=x)
+    return xp.mean(x, axis=_spatial(x), keepdims=True)
+
+
+def _global_max_pool_vjp(x: Array) -> tuple[Array, Pullback]:
+    xp = namespace(x=x)
+    y = global_max_pool(x)
+    flat = xp.reshape(x, (*x.shape[:2], math.prod(x.shape[2:])))
+    winner = xp.argmax(flat, axis=2, keepdims=True)  # the first of tied maxima
+
+    def pullback(dy: Array) -> tuple[Array | None, ...]:
+        place = xp.arange(flat.shape[2], dtype=winner.dtype, device=device(x))
+        here = xp.reshape(place, (1, 1, -1)) == winner
+        share = xp.reshape(dy, (*x.shape[:2], 1))
+        return (xp.reshape(xp.where(here, share, xp.zeros_like(share)), tuple(x.shape)),)
+
+    return y, pullback
+
+
+@differentiable(_global_max_pool_vjp)
+def global_max_pool(x: Array) -> Array:
+    """Keep the largest element of each channel over all of its spatial dimensions.
+
+    Parameters
+    ----------
+    x : array, shape (N, C, ...)
+        One or more spatial dimensions, real dtype.
+
+    Returns
+    -------
+    array, shape (N, C, 1, ...)
+        The gradient goes to the first of tied maxima. Counterpart of
+        ``torch.nn.AdaptiveMaxPool2d(1)``.
+
+    Raises
+    ------
+    ValueError
+        If there is no spatial dimension, or an empty one.
+    """
+    xp = namespace(x=x)
+    return xp.max(x, axis=_spatial(x), keepdims=True)

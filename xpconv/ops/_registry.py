@@ -1,0 +1,118 @@
+"""Every differentiable operation, each with its way back.
+
+An operation is a plain function. Its *rule* takes the same arguments and returns the output
+together with a pullback, a pure function from the output's cotangent to the inputs' cotangents.
+Both are registered together, so one generic test can check every gradient of the library.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+from .._typing import Array, Pullback
+
+F = TypeVar("F", bound=Callable[..., Any])
+Rule = Callable[..., tuple[Any, Pullback]]
+
+_RULES: dict[Callable[..., Any], Rule] = {}
+
+
+def differentiable(rule: Rule) -> Callable[[F], F]:
+    """Register the decorated operation with its rule.
+
+    The rule's pullback returns one entry per parameter of the operation that is annotated as an
+    ``Array``, in the order of the signature.
+    """
+
+    def register(operation: F) -> F:
+        _RULES[operation] = rule
+        return operation
+
+    return register
+
+
+def registered() -> tuple[Callable[..., Any], ...]:
+    """Return every differentiable operation."""
+    return tuple(_RULES)
+
+
+def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Pullback]:
+    """Compute an operation and the way back through it.
+
+    Parameters
+    ----------
+    operation : callable
+        A differentiable operation of `xpconv.ops`.
+    *args, **kwargs
+        Its arguments.
+
+    Returns
+    -------
+    y : array
+        What ``operation(*args, **kwargs)`` returns.
+    pullback : callable
+        Maps a cotangent of the shape of ``y`` to a tuple of cotangents: one per array parameter of
+        the operation, in the order of its signature, up to the last one given; ``None`` for an
+        input that has no gradient. It is pure: calling it twice gives the same answer. Where ``y``
+        is a tuple, the pullback takes the cotangent of its first entry.
+
+    Raises
+    ------
+    TypeError
+        If the operation is not differentiable; from the pullback, if the cotangent's dtype differs.
+    ValueError
+        From the pullback, if the cotangent's shape differs from the output's.
+
+    Examples
+    --------
+    >>> from xpconv import get_backend, ops
+    >>> x = get_backend("numpy").asarray([-1.0, 2.0])
+    >>> y, pullback = vjp(ops.relu, x)
+    >>> pullback(x + 3)
+    (array([0., 5.]),)
+    """
+    try:
+        rule = _RULES[operation]
+    except (KeyError, TypeError):
+        name = getattr(operation, "__name__", repr(operation))
+        raise TypeError(f"{name} is not a differentiable operation of xpconv.ops") from None
+    given = _given(operation, args, kwargs)
+    y, pullback = rule(*args, **kwargs)
+    primary = y[0] if isinstance(y, tuple) else y
+
+    def checked(dy: Array) -> tuple[Array | None, ...]:
+        if getattr(dy, "shape", None) != primary.shape:
+            raise ValueError(
+                f"the cotangent must have the output's shape {tuple(primary.shape)}, "
+                f"got {tuple(getattr(dy, 'shape', ()))} ({type(dy).__name__})"
+            )
+        if dy.dtype != primary.dtype:
+            raise TypeError(f"the cotangent must have dtype {primary.dtype}, got {dy.dtype}")
+        return pullback(dy)[:given]
+
+    return y, checked
+
+
+@cache
+def _array_parameters(operation: Callable[..., Any]) -> tuple[tuple[str, int, bool], ...]:
+    """Name, position and variadicity of the parameters that are annotated as arrays."""
+    parameters = inspect.signature(operation).parameters.values()
+    return tuple(
+        (p.name, index, p.kind is p.VAR_POSITIONAL)
+        for index, p in enumerate(parameters)
+        if str(p.annotation).startswith("Array")
+    )
+
+
+def _given(operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    """Count the array parameters up to the last one that the call passes."""
+    count = 0
+    for place, (name, index, variadic) in enumerate(_array_parameters(operation), 1):
+        if variadic:
+            return place - 1 + max(len(args) - index, 0)
+        if index < len(args) or name in kwargs:
+            count = place
+    return count
