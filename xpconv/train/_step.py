@@ -1,0 +1,51 @@
+"""One training step's forward and backward pass, without anything around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .._typing import Array
+from ._losses import Loss, as_loss
+
+if TYPE_CHECKING:
+    from ..nn import Module
+
+
+def gradients(
+    model: Module, loss: str | Callable[..., Array] | Loss, x: Array, y: Array
+) -> tuple[Array, Array, dict[str, Array]]:
+    """Run a model forward and backward on one batch.
+
+    Parameters
+    ----------
+    model : Module
+        The model. Its running statistics move, its parameters do not.
+    loss : str, operation or loss layer
+        As in `Trainer`.
+    x, y : array
+        A batch on the model's backend.
+
+    Returns
+    -------
+    loss : 0-d array
+        The batch's loss.
+    logits : array
+        The model's output.
+    grads : dict of str to array
+        The loss's gradient by parameter name, for ``optimizer.step(model, grads)``.
+
+    Raises
+    ------
+    ValueError
+        If the loss is not one number.
+    """
+    logits, backward = model.forward(x, training=True)
+    value, loss_backward = as_loss(loss).forward(logits, y)
+    if value.ndim != 0:
+        raise ValueError(
+            f"the loss must be one number to train on, got an array of shape {tuple(value.shape)}; "
+            "use reduction='mean'"
+        )
+    _, grads = backward(loss_backward())
+    return value, logits, grads

@@ -1,0 +1,334 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from array_api_compat import array_namespace
+
+from .. import checkpoint
+from .._typing import Array
+from ..backend import Backend, get_backend, to_numpy, use_backend
+from ..data import ArrayDataset, batches, check_batch_size, to_device
+from ..optim import Adam, Optimizer, clip_grad_norm
+from ..random import Stream, use_stream
+from . import _state
+from ._callbacks import Callback
+from ._checks import as_dataset, check_monitors, check_samples, check_targets, output_shape
+from ._history import History
+from ._loop import Loop, judge
+from ._losses import VALUE_LOSSES, Loss, as_loss, loss_name
+from ._metrics import Means, Metric, as_metrics
+from ._progress import ProgressBar
+from ._run import Run
+from ._step import gradients
+
+if TYPE_CHECKING:
+    import os
+
+    from ..nn import Module
+    from ..schedule import Schedule
+
+Data = ArrayDataset | tuple[Array, Array]
+
+
+class Trainer:
+    """Train a model on arrays, a batch at a time, on any backend.
+
+    Parameters
+    ----------
+    model : Module
+        The model. It is moved to the backend.
+    loss : str, operation or loss layer, default "cross_entropy"
+        ``"cross_entropy"``, ``"mse_loss"``, ``"binary_cross_entropy_with_logits"``, any
+        differentiable operation ``(logits, target)`` of `xpconv.ops`, or a loss of `xpconv.nn`.
+    optimizer : Optimizer, optional
+        By default ``optim.Adam()``.
+    backend : str or Backend, optional
+        Where to train; by default where the model is.
+    schedule : Schedule, optional
+        Multiplies the optimiser's learning rate; its time is counted in epochs.
+    clip_norm : float, optional
+        The largest norm of all gradients together.
+    metrics : iterable of str or callable, optional
+        ``"accuracy"``, or functions ``(logits, target)`` that return a batch's mean as a 0-d array.
+        By default the accuracy, or nothing for a loss of values (``"mse_loss"``).
+    callbacks : iterable of Callback
+        What is to happen around the steps.
+    seed : int, default 0
+        Decides the order of the samples and the dropout masks, on every backend the same.
+    progress : {"auto", "bar", "plain"} or bool, default "auto"
+        A bar on a terminal and a line an epoch elsewhere; one of the two; or nothing (False).
+
+    Attributes
+    ----------
+    history : History
+        A row for each epoch of the last run.
+    run : Run
+        Where the last run stands.
+
+    Notes
+    -----
+    Nothing in a step waits for the device: losses and metrics are summed there and read once an
+    epoch, or when the bar is drawn anew. Everything random derives from the seed, the epoch and the
+    step, so a run that is killed and resumed from a `Checkpoint` gives bit-identical weights.
+
+    The loop itself has no secrets; this is one by hand:
+
+    >>> from xpconv import data, nn, optim, train
+    >>> digits, _ = data.load_digits()
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    >>> optimizer = optim.SGD(lr=0.1, momentum=0.9)
+    >>> for epoch in range(2):
+    ...     order = data.shuffled(len(digits), seed=0, epoch=epoch)
+    ...     for x, y in data.on_backend(data.batches(digits, 64, order), model.backend):
+    ...         loss, logits, grads = train.gradients(model, "cross_entropy", x, y)
+    ...         grads, norm = optim.clip_grad_norm(grads, 1.0)
+    ...         optimizer.step(model, grads)
+
+    Examples
+    --------
+    >>> digits, test = data.load_digits()
+    >>> trainer = train.Trainer(model, optimizer=optim.SGD(lr=0.1), progress=False)
+    >>> history = trainer.fit(digits, test, epochs=2)
+    >>> [sorted(row) for row in history][0]
+    ['accuracy', 'epoch', 'loss', 'lr', 'seconds', 'val_accuracy', 'val_loss']
+    >>> trainer.evaluate(test)["accuracy"] > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        *,
+        loss: str | Callable[..., Array] | Loss = "cross_entropy",
+        optimizer: Optimizer | None = None,
+        backend: str | Backend | None = None,
+        schedule: Schedule | None = None,
+        clip_norm: float | None = None,
+        metrics: Iterable[str | Metric] | None = None,
+        callbacks: Iterable[Callback] = (),
+        seed: int = 0,
+        progress: str | bool = "auto",
+    ) -> None:
+        if progress not in ("auto", "bar", "plain", True, False):
+            raise ValueError(f"progress must be 'auto', 'bar', 'plain' or a bool, got {progress!r}")
+        self.model = model
+        self.loss = as_loss(loss)
+        self.optimizer = Adam() if optimizer is None else optimizer
+        self.backend = get_backend(model.backend if backend is None else backend)
+        self.schedule = schedule
+        self.clip_norm = clip_norm
+        if metrics is None:
+            metrics = () if loss_name(self.loss) in VALUE_LOSSES else ("accuracy",)
+        self.metrics = as_metrics(metrics)
+        self.callbacks = list(callbacks)
+        self.stream = Stream(seed)
+        self.seed = self.stream.seed
+        self.progress = progress
+        self.history = History()
+        self.means = Means()
+        self.samples_seen = 0
+        self.run = Run(samples=0, batch_size=1, shuffle=True, epochs=0)
+        model.to(self.backend)
+
+    # --- what people call ------------------------------------------------------------------------
+
+    def fit(
+        self,
+        train: Data,
+        validation: Data | None = None,
+        *,
+        epochs: int,
+        batch_size: int = 64,
+        shuffle: bool = True,
+        resume: str | os.PathLike[str] | None = None,
+    ) -> History:
+        """Train for some epochs, or go on where a saved run was.
+
+        A second call trains on from the present weights, as a new run with a history of its own.
+
+        Parameters
+        ----------
+        train : ArrayDataset or (x, y)
+            Samples to learn from; the last batch of an epoch holds what is left of them.
+        validation : ArrayDataset or (x, y), optional
+            Samples to judge by after every epoch.
+        epochs : int
+            How many epochs the run has in all, those before a resumption included.
+        batch_size : int, default 64
+            How many samples make a batch.
+        shuffle : bool, default True
+            Whether every epoch takes the samples in an order of its own.
+        resume : str or path, optional
+            A file that a `Checkpoint` or `save` has written. Weights, optimiser with its
+            hyperparameters, schedule, random state, history and callbacks are taken from it.
+
+        Returns
+        -------
+        History
+            A row for each epoch, those before a resumption included.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data does not fit the model or the loss, before anything is trained.
+        CheckpointError
+            If the file is damaged, or is of a run with another model, optimiser, batch size, seed
+            or number of samples.
+        KeyboardInterrupt
+            On Ctrl-C, after the step in hand: `save` then writes what `resume` goes on from.
+        """
+        check_batch_size(batch_size)
+        if epochs < 0:
+            raise ValueError(f"epochs must be at least 0, got {epochs}")
+        data = as_dataset(train, "train")
+        judged_by = None if validation is None else as_dataset(validation, "validation")
+        run = Run(len(data), batch_size, bool(shuffle), epochs)
+        state = None
+        if resume is not None:
+            state = checkpoint.load(resume)
+            _state.check(self, state, resume, run)
+        callbacks = self._callbacks_of_run()
+        check_monitors((*callbacks, self.schedule), self.metrics, validation=judged_by is not None)
+        with self._in_force():
+            self._check(data, "training")
+            if judged_by is not None:
+                self._check(judged_by, "validation")
+            Loop(self, run, data, judged_by, callbacks).go(state)
+        return self.history
+
+    def evaluate(self, data: Data, batch_size: int = 256) -> dict[str, float]:
+        """Return the loss and the metrics over some samples.
+
+        Parameters
+        ----------
+        data : ArrayDataset or (x, y)
+            The samples.
+        batch_size : int, default 256
+            How many are computed at once.
+
+        Returns
+        -------
+        dict of str to float
+            ``loss`` and the metrics by name, means over the samples.
+        """
+        dataset = as_dataset(data, "data")
+        with self._in_force():
+            self._check(dataset, "given")
+            return judge(self, dataset, batch_size)
+
+    def predict(self, x: Array, batch_size: int = 256) -> Any:
+        """Return the model's output for some samples, on the host.
+
+        Parameters
+        ----------
+        x : array, shape (N, ...)
+            The samples, of any library.
+        batch_size : int, default 256
+            How many are computed at once.
+
+        Returns
+        -------
+        numpy.ndarray, shape (N, ...)
+            The outputs.
+        """
+        host = to_numpy(x)
+        dataset = ArrayDataset(host, host)
+        check_samples(host, "given")
+        with self._in_force():
+            outputs = [
+                to_numpy(self.model(to_device(samples, self.backend, self.dtype)))
+                for samples, _ in batches(dataset, batch_size)
+            ]
+        return array_namespace(outputs[0]).concat(outputs, axis=0)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole run to one file: model, optimiser, schedule, random state, position.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, usually ``*.safetensors``; it is replaced in one step.
+        """
+        checkpoint.save(path, _state.collect(self))
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Take over what `save` wrote, on any backend; to go on training, `fit` with ``resume``.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is damaged or does not fit this trainer; nothing is changed then.
+        """
+        state = checkpoint.load(path)
+        _state.check(self, state, path)
+        self.model.to(self.backend)
+        _state.restore(self, state)
+        _state.restore_callbacks(self, state)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        return self.lr_at(self.run.time)
+
+    def lr_at(self, time: float) -> float:
+        """Return the learning rate at a time in epochs."""
+        factor = 1.0 if self.schedule is None else self.schedule(time)
+        return self.optimizer.lr * factor
+
+    @property
+    def dtype(self) -> str | None:
+        """The dtype that floating data gets: that of the model's parameters."""
+        for parameter in self.model.parameters().values():
+            return str(parameter.dtype).rpartition(".")[2]
+        return None
+
+    def step(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Learn from one batch.
+
+        Parameters
+        ----------
+        x, y : array
+            Samples and targets on the trainer's backend.
+
+        Returns
+        -------
+        loss : 0-d array
+            The batch's loss before the step.
+        logits : array
+            The model's output before the step.
+        """
+        value, logits, grads = gradients(self.model, self.loss, x, y)
+        if self.clip_norm is not None:
+            grads, _ = clip_grad_norm(grads, self.clip_norm)
+        self.optimizer.step(self.model, grads, lr=self.lr)
+        return value, logits
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    @contextmanager
+    def _in_force(self) -> Iterator[None]:
+        """Compute on this trainer's backend, with its random numbers."""
+        self.model.to(self.backend)
+        with use_backend(self.backend), use_stream(self.stream):
+            yield
+
+    def _callbacks_of_run(self) -> list[Callback]:
+        found = list(self.callbacks)
+        if self.progress and not any(isinstance(callback, ProgressBar) for callback in found):
+            found.append(ProgressBar(bar={"bar": True, "plain": False}.get(str(self.progress))))
+        return sorted(found, key=lambda callback: callback.late)
+
+    def _check(self, dataset: ArrayDataset, what: str) -> None:
+        """Compare data, model and loss before anything is computed in earnest."""
+        check_samples(dataset.x, what)
+        first = to_device(dataset.x[:1], self.backend, self.dtype)
+        check_targets(output_shape(self.model, first), self.loss, dataset, what)
