@@ -325,6 +325,12 @@ def test_max_pool_refuses_a_dilation_of_zero(backend: Library) -> None:
         ops.max_pool2d(backend.array(np.ones((1, 1, 4, 4))), 2, dilation=0)
 
 
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_dilation_does_not_widen_what_padding_may_be(backend: Library, dims: int) -> None:
+    with refused("half", "2"):
+        MAX[dims](backend.array(np.ones((1, 1, *(6,) * dims))), 2, padding=2, dilation=3)
+
+
 def test_average_pool_refuses_to_divide_by_zero(backend: Library) -> None:
     with pytest.raises(ValueError, match="divisor"):
         ops.avg_pool2d(backend.array(np.ones((1, 1, 4, 4))), 2, divisor_override=0)

@@ -1,0 +1,36 @@
+"""Operations do not look at values: on a GPU, looking means waiting.
+
+PyTorch's "meta" device holds shapes and dtypes and no values, so that every ``bool(x)``, ``int(x)``
+or transfer to the host raises there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.ops.samples import SAMPLES, Sample
+from xpconv import ops
+
+# Labels out of range are refused on every device, and that takes a look at them.
+LOOKING = {"cross_entropy"}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+def test_shapes_and_dtypes_are_enough(torch: Any, sample: Sample) -> None:
+    if sample.operation in LOOKING:
+        return
+    arrays = [None if array is None else torch.tensor(array) for array in sample.arrays()]
+    operation = getattr(ops, sample.operation)
+    y, pullback = ops.vjp(operation, *arrays, **sample.options)
+    gradients = pullback(y)
+    nowhere = [None if array is None else array.to("meta") for array in arrays]
+    shadow, shadow_pullback = ops.vjp(operation, *nowhere, **sample.options)
+    assert (shadow.shape, shadow.dtype, shadow.device.type) == (y.shape, y.dtype, "meta")
+    for ghost, gradient in zip(shadow_pullback(shadow), gradients, strict=True):
+        if gradient is None:
+            assert ghost is None
+        else:
+            assert (ghost.shape, ghost.dtype) == (gradient.shape, gradient.dtype)
+            assert ghost.device.type == "meta"
