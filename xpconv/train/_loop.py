@@ -85,6 +85,7 @@ class Loop:
         for x, y in on_backend(remaining, trainer.backend, trainer.dtype):
             loss, logits = trainer.step(x, y)
             note(trainer, trainer.means, loss, logits, y)
+            trainer.last_loss = loss
             trainer.samples_seen += int(x.shape[0])
             run.batch += 1
             run.step += 1

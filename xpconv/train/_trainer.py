@@ -68,6 +68,10 @@ class Trainer:
         A row for each epoch of the last run.
     run : Run
         Where the last run stands.
+    means : Means
+        The present epoch's loss and metrics so far, on the device.
+    last_loss : 0-d array or None
+        The loss of the last batch, on the device.
 
     Notes
     -----
@@ -130,6 +134,7 @@ class Trainer:
         self.progress = progress
         self.history = History()
         self.means = Means()
+        self.last_loss: Array = None
         self.samples_seen = 0
         self.run = Run(samples=0, batch_size=1, shuffle=True, epochs=0)
         model.to(self.backend)

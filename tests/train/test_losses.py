@@ -1,0 +1,55 @@
+"""What a trainer accepts as a loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.backends import host
+from xpconv import nn, ops
+from xpconv.train._losses import NAMES, as_loss, loss_name
+
+LOGITS = np.asarray([[1.0, -2.0], [0.5, 3.0], [0.0, 0.0]])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_operations_and_layers_agree(backend: Any, name: str) -> None:
+    layer = {
+        "cross_entropy": nn.CrossEntropyLoss,
+        "mse_loss": nn.MSELoss,
+        "binary_cross_entropy_with_logits": nn.BCEWithLogitsLoss,
+    }[name]()
+    values = np.asarray([0, 1, 1]) if name == "cross_entropy" else LOGITS > 0.7
+    dtype = "int64" if name == "cross_entropy" else "float64"
+    logits, target = backend.array(LOGITS), backend.array(values, dtype)
+    results = []
+    for loss in (name, getattr(ops, name), layer):
+        value, backward = as_loss(loss).forward(logits, target)
+        results.append((host(value), host(backward())))
+    for value, dlogits in results[1:]:
+        np.testing.assert_array_equal(value, results[0][0])
+        np.testing.assert_array_equal(dlogits, results[0][1])
+
+
+def test_cotangent_of_the_loss_scales_the_gradient() -> None:
+    """What loss scaling needs."""
+    _, backward = as_loss("cross_entropy").forward(LOGITS, np.asarray([0, 1, 1]))
+    np.testing.assert_allclose(backward(np.asarray(8.0)), 8 * backward(), rtol=1e-15)
+
+
+def test_names_of_losses() -> None:
+    assert loss_name(as_loss("mse_loss")) == "mse_loss"
+    assert loss_name(as_loss(nn.MSELoss())) == "MSELoss"
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(ValueError, match="unknown loss 'crossentropy'; there are 'cross_entropy'"):
+        as_loss("crossentropy")
+
+
+@pytest.mark.parametrize("loss", [np.mean, 3, None])
+def test_not_a_loss(loss: Any) -> None:
+    with pytest.raises(TypeError, match="loss must be a name, a differentiable operation"):
+        as_loss(loss)
