@@ -111,8 +111,8 @@ def test_avg_pool2d(backend: Library, torch, x, **options) -> None:
 
 @more
 @given(
-    x=images,
-    kernel_size=st.one_of(odd, st.tuples(odd, odd)),  # three numbers would mean volumes here
+    x=images.filter(lambda shape: len(shape) < 5),  # volumes have windows here
+    kernel_size=st.one_of(odd, st.tuples(odd, odd)),
     dilation=either(odd),
     padding=either(st.sampled_from([0, 0, 1, 2, -1])),
     stride=either(odd),
