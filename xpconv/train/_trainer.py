@@ -276,6 +276,7 @@ class Trainer:
         state = checkpoint.load(path)
         _state.check(self, state, path)
         self.model.to(self.backend)
+        self.run = Run(**state["run"])
         _state.restore(self, state)
         _state.restore_callbacks(self, state)
 
