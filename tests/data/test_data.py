@@ -182,6 +182,9 @@ def test_digits_are_divided_as_documented() -> None:
         np.testing.assert_allclose(
             part.x[:, 0], (images - expected[0].mean()) / expected[0].std(), atol=1e-6
         )
+        np.testing.assert_allclose(
+            [data.DIGITS_MEAN, data.DIGITS_STD], [expected[0].mean(), expected[0].std()], rtol=1e-12
+        )
         assert part.x.dtype == np.float32
         assert part.y.dtype == np.int64
     assert train.x.shape == (1347, 1, 8, 8)

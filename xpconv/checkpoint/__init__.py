@@ -8,7 +8,7 @@ old one and takes its place in one step, so a run that is killed while it saves 
 from __future__ import annotations
 
 from ._checkpoint import load as load, save as save
-from ._file import CheckpointError as CheckpointError
+from ._file import CheckpointError as CheckpointError, replacing as replacing
 from ._weights import (
     load_metadata as load_metadata,
     load_weights as load_weights,
@@ -20,6 +20,7 @@ __all__ = [
     "load",
     "load_metadata",
     "load_weights",
+    "replacing",
     "save",
     "save_weights",
 ]

@@ -40,7 +40,7 @@ def write_file(
     # arrays 0-d, which `ascontiguousarray` does not.
     plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     try:
-        with _replacing(path) as temporary:
+        with replacing(path) as temporary:
             save_file(plain, temporary, metadata=dict(metadata))
     except safetensors.SafetensorError as error:  # a full disk, for instance
         raise OSError(f"cannot write {path}: {error}") from error
@@ -92,8 +92,32 @@ def _bfloat16(path: Path, name: str) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path`; what is written there replaces it when the block ends well."""
+def replacing(path: PathLike) -> Iterator[Path]:
+    """Write a file all at once or not at all.
+
+    Parameters
+    ----------
+    path : str or path
+        The file to write. Its directory must exist.
+
+    Yields
+    ------
+    Path
+        Another name in the same directory. What is written there takes the old file's place, in one
+        step, when the ``with`` block ends well, and is removed when it does not.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from xpconv import checkpoint
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     path = pathlib.Path(directory, "metrics.json")
+    ...     with checkpoint.replacing(path) as temporary:
+    ...         _ = temporary.write_text("{}")
+    ...     path.read_text()
+    '{}'
+    """
+    path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary

@@ -10,10 +10,17 @@ from ._batches import (
     to_device as to_device,
 )
 from ._dataset import ArrayDataset as ArrayDataset
-from ._digits import load_digits as load_digits, standardise_digits as standardise_digits
+from ._digits import (
+    DIGITS_MEAN as DIGITS_MEAN,
+    DIGITS_STD as DIGITS_STD,
+    load_digits as load_digits,
+    standardise_digits as standardise_digits,
+)
 from ._split import Split as Split, train_validation_split as train_validation_split
 
 __all__ = [
+    "DIGITS_MEAN",
+    "DIGITS_STD",
     "ArrayDataset",
     "Split",
     "batches",

@@ -9,8 +9,8 @@ import numpy as np
 from ._dataset import ArrayDataset
 from ._split import Split
 
-# Of the pixels of the training part.
-_MEAN, _STD = 4.883595489977728, 6.016089539056044
+DIGITS_MEAN, DIGITS_STD = 4.883595489977728, 6.016089539056044
+"""Mean and standard deviation of the training part's pixels, which go from 0 to 16."""
 
 
 def load_digits() -> Split:
@@ -80,5 +80,5 @@ def standardise_digits(pixels: Any) -> np.ndarray:
     x = np.asarray(pixels, dtype=np.float64)
     if x.ndim not in (2, 3) or x.shape[-2:] != (8, 8):
         raise ValueError(f"digits are images of 8 x 8 pixels, got an array of shape {x.shape}")
-    standard = (x - _MEAN) / _STD
+    standard = (x - DIGITS_MEAN) / DIGITS_STD
     return standard.reshape(-1, 1, 8, 8).astype(np.float32)
