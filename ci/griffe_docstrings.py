@@ -1,7 +1,8 @@
-"""Docstrings follow numpydoc, the site reads Markdown: equations have to be rewritten.
+"""Docstrings follow numpydoc, the site reads Markdown: a few marks have to be rewritten.
 
-An indented ``.. math::`` block becomes ``$$``, and ``:math:`...` `` becomes ``$``, so that the
-reference draws them like every other page.
+A ``.. math::`` block becomes ``$$`` and ``:math:`...` `` becomes ``$``, so that the reference draws
+equations like every other page. ``array, shape (N, C)`` becomes ``array of shape (N, C)``, which
+nobody takes for a Python tuple.
 """
 
 from __future__ import annotations
@@ -12,19 +13,27 @@ from typing import Any
 
 import griffe
 
-BLOCK = re.compile(r"^(?P<indent> *)\.\. math::\n(?P<body>(?:(?P=indent) +\S.*\n?|\s*\n)+)", re.M)
+BLOCK = re.compile(
+    r"^(?P<indent> *)\.\. math::(?P<first>.*)\n(?P<body>(?:(?P=indent) +\S.*\n?|[ ]*\n)*)", re.M
+)
 INLINE = re.compile(r":math:`([^`]+)`")
+SHAPE = re.compile(r"^(?P<lead>\S.*), shape (?=\()", re.M)
 
 
-class DocstringMath(griffe.Extension):
-    """Turn numpydoc's equations into those of the site."""
+class NumpydocAsMarkdown(griffe.Extension):
+    """Rewrite every docstring before it is parsed."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         if obj.docstring is not None:
-            obj.docstring.value = INLINE.sub(r"$\1$", BLOCK.sub(_block, obj.docstring.value))
+            obj.docstring.value = markdown(obj.docstring.value)
+
+
+def markdown(docstring: str) -> str:
+    docstring = SHAPE.sub(r"\g<lead> of shape ", docstring)
+    return INLINE.sub(r"$\1$", BLOCK.sub(_block, docstring))
 
 
 def _block(match: re.Match[str]) -> str:
-    body = textwrap.dedent(match["body"]).strip()
-    lines = ["", "$$", *body.split("\n"), "$$", "", ""]
+    equation = [match["first"].strip(), *textwrap.dedent(match["body"]).strip().split("\n")]
+    lines = ["", "$$", *filter(None, equation), "$$", "", ""]
     return "\n".join(match["indent"] + line if line else line for line in lines)

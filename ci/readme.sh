@@ -17,13 +17,14 @@ run() {
     printf '+ %s\n' "$line"
     "${PYTHON:-python3}" -m venv "$work/$1"
     (
-        # shellcheck disable=SC1091
+        # shellcheck source=/dev/null
         . "$work/$1/bin/activate"
         eval "$line"
     )
 }
 
-for name in ${*:-train test}; do
+[ $# -gt 0 ] || set -- train test
+for name in "$@"; do
     case $name in
         train) run train "xpconv train digits" ;;
         test) run test "pytest" ;;
