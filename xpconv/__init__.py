@@ -9,26 +9,28 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import nn as nn
-from . import ops as ops
-from . import random as random
+from . import nn as nn, ops as ops, random as random
 from ._workspace import conv_workspace as conv_workspace
-from .backend import Backend as Backend
-from .backend import BackendError as BackendError
-from .backend import available_backends as available_backends
-from .backend import backend_of as backend_of
-from .backend import get_backend as get_backend
-from .backend import to_numpy as to_numpy
-from .backend import use_backend as use_backend
+from .backend import (
+    Backend as Backend,
+    BackendError as BackendError,
+    available_backends as available_backends,
+    backend_of as backend_of,
+    get_backend as get_backend,
+    to_numpy as to_numpy,
+    use_backend as use_backend,
+)
 from .random import manual_seed as manual_seed
 
 if TYPE_CHECKING:
-    from . import checkpoint as checkpoint
-    from . import data as data
-    from . import models as models
-    from . import optim as optim
-    from . import schedule as schedule
-    from . import train as train
+    from . import (
+        checkpoint as checkpoint,
+        data as data,
+        models as models,
+        optim as optim,
+        schedule as schedule,
+        train as train,
+    )
     from .parity import parity_check as parity_check
     from .train import Trainer as Trainer
 

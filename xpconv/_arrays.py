@@ -1,4 +1,4 @@
-"""What every operation asks of its arrays before it computes: one library, one device, one dtype."""
+"""What operations ask of their arrays before they compute: one library, device and dtype."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import array_api_extra as xpx
 from array_api_compat import array_namespace, device, is_array_api_obj, is_writeable_array
 
-from ._typing import Array, Namespace
+from ._typing import Array, DType, Namespace
 
 
 def namespace(**arrays: Array | None) -> Namespace:
@@ -43,9 +43,7 @@ def namespace(**arrays: Array | None) -> Namespace:
         if first is None:
             first_name, first = name, array
             xp = array_namespace(array)
-        elif type(array) is not type(first) and array_namespace(array) is not xp:
-            raise TypeError(_mixed(first_name, first, name, array))
-        elif device(array) != device(first):
+        elif array_namespace(array) is not xp or device(array) != device(first):
             raise TypeError(_mixed(first_name, first, name, array))
     if first is None:
         raise TypeError("at least one array is needed")
@@ -125,3 +123,9 @@ def conjugate(xp: Namespace, x: Array) -> Array:
 def sum_over(xp: Namespace, x: Array, axes: Iterable[int]) -> Array:
     """Sum over some axes in the array's own dtype, which the standard would widen for integers."""
     return xp.sum(x, axis=tuple(axes), dtype=x.dtype)
+
+
+def itemsize(dtype: DType) -> int:
+    """Bytes of one number, read off the dtype's name, which every library ends with its bits."""
+    bits = "".join(c for c in str(dtype) if c.isdigit())
+    return max(1, int(bits or 8) // 8)

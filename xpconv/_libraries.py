@@ -73,11 +73,12 @@ def _probe_cupy(cupy: Any, index: int) -> None:
         found = "no CUDA device" if count == 0 else f"{count} CUDA device(s), 0 to {count - 1},"
         raise BackendError(f"cupy finds {found} and cannot use device {index}; check nvidia-smi")
     compile_error = getattr(cupy.cuda.compiler, "CompileException", RuntimeError)
+    probes: dict[str, Callable[[], Any]] = {
+        "an elementwise kernel (NVRTC)": lambda: cupy.ones(2) + 1,
+        "a matrix product (cuBLAS)": lambda: cupy.eye(2) @ cupy.eye(2),
+    }
     with cupy.cuda.Device(index):
-        for part, work in (
-            ("an elementwise kernel (NVRTC)", lambda: cupy.ones(2) + 1),
-            ("a matrix product (cuBLAS)", lambda: cupy.eye(2) @ cupy.eye(2)),
-        ):
+        for part, work in probes.items():
             try:
                 work()
                 cupy.cuda.runtime.deviceSynchronize()

@@ -26,9 +26,9 @@ def ntuple(value: Any, n: int, name: str, *, minimum: int | None = None) -> tupl
     if entries is not None and len(entries) == 1 and n > 1:
         entries = tuple(entries) * n  # PyTorch spreads a tuple of one entry, too
     if entries is None:
-        result = (_integer(value, name),) * n
+        result = (integer(value, name),) * n
     elif len(entries) == n:
-        result = tuple(_integer(entry, name) for entry in entries)
+        result = tuple(integer(entry, name) for entry in entries)
     else:
         raise ValueError(
             f"{name} must be an int or a tuple of {n} ints, one per spatial dimension, "
@@ -40,7 +40,8 @@ def ntuple(value: Any, n: int, name: str, *, minimum: int | None = None) -> tupl
     return result
 
 
-def _integer(value: Any, name: str) -> int:
+def integer(value: Any, name: str) -> int:
+    """Return an int, or say whose value is none; booleans are refused."""
     if isinstance(value, bool):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     try:

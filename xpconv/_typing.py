@@ -1,4 +1,4 @@
-"""Names for what passes between functions; everything here is for the reader and the type checker."""
+"""Names for what passes between functions, for the reader and the type checker."""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from ._shapes import integer
+
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 _BUDGET: ContextVar[int | None] = ContextVar("xpconv_workspace", default=None)
 
@@ -19,10 +21,8 @@ def parse_bytes(size: int | str) -> int:
         if match is None:
             raise ValueError(f"a size in bytes is a number or a text such as '64MB', got {size!r}")
         count = int(float(match[1]) * _UNITS[match[2]])
-    elif isinstance(size, int) and not isinstance(size, bool):
-        count = size
     else:
-        raise TypeError(f"a size in bytes must be an int or a str, got {type(size).__name__}")
+        count = integer(size, "a size in bytes")
     if count <= 0:
         raise ValueError(f"a workspace must be larger than 0 bytes, got {size!r}")
     return count
@@ -64,7 +64,7 @@ def conv_workspace(size: int | str) -> Iterator[int]:
 
 
 def workspace_budget(default: int) -> int:
-    """Return the budget in force, in bytes: the innermost block's, the environment's, or the default."""
+    """Return the bytes in force: the innermost block's, the environment's, or the default."""
     budget = _BUDGET.get()
     if budget is not None:
         return budget

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ._shapes import ntuple
 from ._typing import Array, Namespace
 
 __all__ = ["Stream", "current_stream", "manual_seed", "random_bits", "use_stream"]
@@ -45,9 +46,7 @@ class Stream:
     """
 
     def __init__(self, seed: int = 0) -> None:
-        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-            raise ValueError(f"seed must be a non-negative integer, got {seed!r}")
-        self.seed = int(seed)
+        (self.seed,) = ntuple(seed, 1, "seed", minimum=0)
         self.generator = np.random.default_rng(self.seed)
         self._keys = 0
 

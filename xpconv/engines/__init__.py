@@ -10,9 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from .._typing import Array
-from . import depthwise as depthwise
-from . import im2col as im2col
-from . import pointwise as pointwise
+from . import depthwise as depthwise, im2col as im2col, pointwise as pointwise
 from ._offsets import offsets as offsets
 from ._problem import Problem as Problem
 
@@ -24,10 +22,17 @@ class Engine(Protocol):
 
     name: str
 
-    def supports(self, problem: Problem) -> bool: ...
-    def forward(self, problem: Problem, x: Array, weight: Array) -> Array: ...
-    def weight_grad(self, problem: Problem, x: Array, dy: Array) -> Array: ...
-    def input_grad(self, problem: Problem, dy: Array, weight: Array) -> Array: ...
+    def supports(self, problem: Problem) -> bool:
+        """Whether the engine can solve a problem."""
+
+    def forward(self, problem: Problem, x: Array, weight: Array) -> Array:
+        """Return y (N, OH, OW, O)."""
+
+    def weight_grad(self, problem: Problem, x: Array, dy: Array) -> Array:
+        """Return dweight (O, C/G, KH, KW)."""
+
+    def input_grad(self, problem: Problem, dy: Array, weight: Array) -> Array:
+        """Return dx (N, H, W, C)."""
 
 
 _BY_PREFERENCE: tuple[Engine, ...] = (pointwise, depthwise, im2col)

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .._arrays import put
+from array_api_compat import device
+
+from .._arrays import add_at, itemsize, put
 from .._shapes import window_span
-from .._typing import Array, Namespace
+from .._typing import Array, DType, Namespace
 from ._problem import Problem
 
 
@@ -29,33 +31,39 @@ class Piece(NamedTuple):
         return slice(self.first, self.last), slice(self.top, self.bottom)
 
 
-def pieces(problem: Problem, budget: int, itemsize: int) -> Iterator[Piece]:
+def pieces(problem: Problem, budget: int, dtype: DType, *, columns: int) -> Iterator[Piece]:
     """Yield the pieces of a problem, in order.
 
-    Whole images while one image's columns and padded copy fit into ``budget`` bytes, else some
-    rows of one image, and never less than one row.
+    Whole images while one image's work fits into ``budget`` bytes, else some rows of one image,
+    and never less than one row. The work is the padded copy of the input, ``columns`` numbers for
+    each input channel at each place of the output, and one for each output channel.
     """
+    size = itemsize(dtype)
     height, *rest = problem.out_size
     span = window_span(problem.kernel_size[0], problem.dilation[0])
     step = problem.stride[0]
     padded = [s + sum(p) for s, p in zip(problem.in_size, problem.padding, strict=True)]
-    column_row = math.prod(rest) * problem.window * problem.groups * itemsize
-    input_row = math.prod(padded[1:]) * problem.in_channels * itemsize
+    work = columns * problem.in_channels + problem.out_channels
+    output_row = math.prod(rest) * work * size
+    input_row = math.prod(padded[1:]) * problem.in_channels * size
 
-    image = height * column_row + padded[0] * input_row
+    image = height * output_row + padded[0] * input_row
     if image <= budget or height == 1:
-        at_once = max(1, budget // max(image, 1))
-        count = math.ceil(problem.batch / at_once)
-        for k in range(count):  # of equal size, not full ones and a small rest
-            first, last = k * problem.batch // count, (k + 1) * problem.batch // count
+        count = math.ceil(problem.batch / max(1, budget // max(image, 1)))
+        for first, last in _even(problem.batch, count):
             yield Piece(first, last, 0, height)
         return
     fixed = max(span - step, 0) * input_row
-    rows = max(1, (budget - fixed) // (column_row + step * input_row))
-    count = math.ceil(height / rows)
+    count = math.ceil(height / max(1, (budget - fixed) // (output_row + step * input_row)))
     for n in range(problem.batch):
-        for k in range(count):
-            yield Piece(n, n + 1, k * height // count, (k + 1) * height // count)
+        for top, bottom in _even(height, count):
+            yield Piece(n, n + 1, top, bottom)
+
+
+def _even(length: int, count: int) -> Iterator[tuple[int, int]]:
+    """Cut a length into parts of equal size, rather than full ones and a small rest."""
+    for k in range(count):
+        yield k * length // count, (k + 1) * length // count
 
 
 def input_region(problem: Problem, piece: Piece) -> tuple[int, int]:
@@ -82,29 +90,33 @@ def _overlap(problem: Problem, piece: Piece) -> tuple[tuple[slice, ...], tuple[s
     return tuple(source), tuple(target)
 
 
-def _padded_shape(problem: Problem, piece: Piece) -> tuple[int, ...]:
+def _padded_shape(problem: Problem, piece: Piece, channels: int) -> tuple[int, ...]:
     start, stop = input_region(problem, piece)
     rest = zip(problem.in_size[1:], problem.padding[1:], strict=True)
     sizes = [size + before + after for size, (before, after) in rest]
-    return (piece.last - piece.first, stop - start, *sizes, problem.in_channels)
+    return (piece.last - piece.first, stop - start, *sizes, channels)
 
 
-def cut(xp: Namespace, problem: Problem, x: Array, piece: Piece, device: object) -> Array:
+def cut(xp: Namespace, problem: Problem, x: Array, piece: Piece) -> Array:
     """Return a piece's part of a channels-last input, padded with zeros."""
     source, target = _overlap(problem, piece)
-    shape = _padded_shape(problem, piece)
+    shape = _padded_shape(problem, piece, problem.in_channels)
     part = x[(*source, ...)]
-    if part.shape == shape:
+    if tuple(part.shape) == shape:
         return part
-    return put(xp.zeros(shape, dtype=x.dtype, device=device), (*target, ...), part)
+    return put(xp.zeros(shape, dtype=x.dtype, device=device(x)), (*target, ...), part)
 
 
-def empty_cut(xp: Namespace, problem: Problem, piece: Piece, like: Array, device: object) -> Array:
-    """Return zeros of the shape of `cut`'s result, to add a piece's input gradient into."""
-    return xp.zeros(_padded_shape(problem, piece), dtype=like.dtype, device=device)
+def empty_cut(xp: Namespace, problem: Problem, piece: Piece, channels: int, like: Array) -> Array:
+    """Return zeros of the size of a padded piece, to add its input gradient into."""
+    shape = _padded_shape(problem, piece, channels)
+    return xp.zeros(shape, dtype=like.dtype, device=device(like))
 
 
-def uncut(problem: Problem, piece: Piece, padded: Array) -> tuple[tuple[slice, ...], Array]:
-    """Return where a padded piece belongs in the input, and the piece without its padding."""
+def add_back(problem: Problem, piece: Piece, padded: Array, dx: Array) -> Array:
+    """Add a padded piece, without its padding, to an input gradient made a line before.
+
+    Pieces of one image overlap where their windows do.
+    """
     source, target = _overlap(problem, piece)
-    return source, padded[(*target, ...)]
+    return add_at(dx, (*source, ...), padded[(*target, ...)])

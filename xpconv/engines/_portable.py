@@ -32,7 +32,7 @@ def gather(
         The columns, one matrix per group.
     """
     xp = array_namespace(x)
-    n, *sizes, channels = x.shape
+    n, channels = x.shape[0], x.shape[-1]
     count, group = math.prod(kernel_size), channels // groups
     cols = xp.empty((groups, n, *out_size, count, group), dtype=x.dtype, device=device(x))
     grouped = _by_group(xp, x, groups)  # (G, N, H, W, C/G)
@@ -65,7 +65,7 @@ def scatter(
     """
     xp = array_namespace(cols)
     groups = cols.shape[0]
-    n, *sizes, channels = target.shape
+    n, channels = target.shape[0], target.shape[-1]
     count, group = math.prod(kernel_size), channels // groups
     cols = xp.reshape(cols, (groups, n, *out_size, count, group))
     for k, key in enumerate(offsets(kernel_size, stride, dilation, out_size)):

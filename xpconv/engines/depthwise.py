@@ -2,7 +2,7 @@
 
 For each element of the kernel, the part of the input that it meets is multiplied by one number per
 channel and added up. Arrays are channels-last; output channel ``c * M + m`` is the ``m``-th of the
-M kernels of input channel ``c``.
+M kernels of input channel ``c``, so the input's channels are repeated M times first.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from collections.abc import Iterator
 
 from array_api_compat import array_namespace, device
 
-from .._arrays import add_at
+from .._arrays import add_at, put
 from .._typing import Array, Namespace
 from ._offsets import offsets
-from ._pieces import cut, empty_cut, pieces, uncut
+from ._pieces import Piece, add_back, cut, empty_cut, pieces
 from ._primitives import column_budget
 from ._problem import Problem
+
+__all__ = ["forward", "input_grad", "name", "supports", "weight_grad"]
 
 name = "depthwise"
 
@@ -30,86 +32,83 @@ def supports(problem: Problem) -> bool:
 def forward(problem: Problem, x: Array, weight: Array) -> Array:
     """Return y (N, OH, OW, C*M), one multiply-add pass for each element of the kernel."""
     xp = array_namespace(x)
-    place = device(x)
     taps = _taps(xp, problem, weight)
-    parts = []
-    for piece in pieces(problem, column_budget(xp), _WORD):
-        padded = cut(xp, problem, x, piece, place)
-        out_size = (piece.bottom - piece.top, *problem.out_size[1:])
-        shape = (piece.last - piece.first, *out_size, problem.in_channels, problem.group_out)
-        y = xp.zeros(shape, dtype=x.dtype, device=place)
-        for tap, key in zip(taps, _offsets(problem, out_size), strict=True):
-            # (n, OH, OW, C, 1) * (C, M)
-            y = add_at(y, (...,), padded[(slice(None), *key, ...)][..., None] * tap)
-        parts.append(xp.reshape(y, (*shape[:-2], problem.out_channels)))
-    return _join(xp, problem, parts, x, place)
+    shape = (problem.batch, *problem.out_size, problem.out_channels)
+    y = xp.empty(shape, dtype=x.dtype, device=device(x))
+    for piece in _pieces(xp, problem, x):
+        y = put(y, (*piece.output, ...), _forward_piece(xp, problem, x, taps, piece))
+    return y
+
+
+def _forward_piece(
+    xp: Namespace, problem: Problem, x: Array, taps: list[Array], piece: Piece
+) -> Array:
+    repeated = _repeated_cut(xp, problem, x, piece)
+    keys = _keys(problem, piece)
+    y = repeated[next(keys)] * taps[0]
+    for tap, key in zip(taps[1:], keys, strict=True):
+        y = add_at(y, (...,), repeated[key] * tap)  # (n, OH, OW, C*M) * (C*M,)
+    return y
 
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
     """Return dweight (C*M, 1, KH, KW): per element of the kernel, the sum of x times dy."""
     xp = array_namespace(x)
-    place = device(x)
-    axes = tuple(range(problem.ndim + 1))
     count = math.prod(problem.kernel_size)
-    shape = (count, problem.in_channels, problem.group_out)
-    dtaps = xp.zeros(shape, dtype=x.dtype, device=place)
-    for piece in pieces(problem, column_budget(xp), _WORD):
-        padded = cut(xp, problem, x, piece, place)
-        out_size = (piece.bottom - piece.top, *problem.out_size[1:])
-        part = _split(xp, problem, dy[(*piece.output, ...)])
-        for k, key in enumerate(_offsets(problem, out_size)):
-            met = padded[(slice(None), *key, ...)][..., None]
-            dtaps = add_at(dtaps, (k, ...), xp.sum(met * part, axis=axes, dtype=x.dtype))
-    # (K, C, M) -> (C*M, 1, KH, KW)
-    kernels = xp.reshape(xp.permute_dims(dtaps, (1, 2, 0)), (problem.out_channels, 1, count))
-    return xp.reshape(kernels, (problem.out_channels, 1, *problem.kernel_size))
+    dtaps = xp.zeros((count, problem.out_channels), dtype=x.dtype, device=device(x))
+    for piece in _pieces(xp, problem, x):
+        repeated = _repeated_cut(xp, problem, x, piece)
+        part = dy[(*piece.output, ...)]
+        for k, key in enumerate(_keys(problem, piece)):
+            axes = tuple(range(part.ndim - 1))
+            dtaps = add_at(dtaps, (k, ...), xp.sum(repeated[key] * part, axis=axes, dtype=x.dtype))
+    return xp.reshape(dtaps.T, (problem.out_channels, 1, *problem.kernel_size))
 
 
 def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     """Return dx (N, H, W, C): every element of the kernel sends dy back to what it met."""
     xp = array_namespace(dy)
-    place = device(dy)
     taps = _taps(xp, problem, weight)
     shape = (problem.batch, *problem.in_size, problem.in_channels)
-    dx = xp.zeros(shape, dtype=dy.dtype, device=place)
-    for piece in pieces(problem, column_budget(xp), _WORD):
-        padded = empty_cut(xp, problem, piece, dy, place)
-        out_size = (piece.bottom - piece.top, *problem.out_size[1:])
-        part = _split(xp, problem, dy[(*piece.output, ...)])
-        for tap, key in zip(taps, _offsets(problem, out_size), strict=True):
-            sent = xp.sum(part * tap, axis=-1, dtype=dy.dtype)
-            padded = add_at(padded, (slice(None), *key, ...), sent)
-        where, dpart = uncut(problem, piece, padded)
-        dx = add_at(dx, (*where, ...), dpart)
+    dx = xp.zeros(shape, dtype=dy.dtype, device=device(dy))
+    for piece in _pieces(xp, problem, dy):
+        dx = add_back(problem, piece, _input_piece(xp, problem, dy, taps, piece), dx)
     return dx
 
 
-# Bytes of one number when the pieces are measured: products are made whole before they are added.
-_WORD = 8
+def _input_piece(
+    xp: Namespace, problem: Problem, dy: Array, taps: list[Array], piece: Piece
+) -> Array:
+    part = dy[(*piece.output, ...)]
+    padded = empty_cut(xp, problem, piece, problem.out_channels, dy)
+    for tap, key in zip(taps, _keys(problem, piece), strict=True):
+        padded = add_at(padded, key, part * tap)
+    if problem.group_out == 1:
+        return padded
+    split = xp.reshape(padded, (*padded.shape[:-1], problem.in_channels, problem.group_out))
+    return xp.sum(split, axis=-1, dtype=dy.dtype)  # (n, H, W, C, M) -> (n, H, W, C)
 
 
-def _offsets(problem: Problem, out_size: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    return offsets(problem.kernel_size, problem.stride, problem.dilation, out_size)
+def _pieces(xp: Namespace, problem: Problem, x: Array) -> Iterator[Piece]:
+    """Pieces small enough for the repeated input, the output and a product of the two."""
+    return pieces(problem, column_budget(xp), x.dtype, columns=3 * problem.group_out)
+
+
+def _repeated_cut(xp: Namespace, problem: Problem, x: Array, piece: Piece) -> Array:
+    padded = cut(xp, problem, x, piece)
+    return padded if problem.group_out == 1 else xp.repeat(padded, problem.group_out, axis=-1)
+
+
+def _keys(problem: Problem, piece: Piece) -> Iterator[tuple[slice, ...]]:
+    """For each element of the kernel, the key of what it meets in a piece's padded input."""
+    out_size = (piece.bottom - piece.top, *problem.out_size[1:])
+    for key in offsets(problem.kernel_size, problem.stride, problem.dilation, out_size):
+        yield (slice(None), *key, slice(None))
 
 
 def _taps(xp: Namespace, problem: Problem, weight: Array) -> list[Array]:
-    """(C*M, 1, KH, KW) -> KH*KW arrays (C, M)."""
+    """(C*M, 1, KH, KW) -> KH*KW arrays (C*M,)."""
     count = math.prod(problem.kernel_size)
-    kernels = xp.reshape(weight, (problem.in_channels, problem.group_out, count))
-    return [kernels[:, :, k] for k in range(count)]
-
-
-def _split(xp: Namespace, problem: Problem, y: Array) -> Array:
-    """(n, OH, OW, C*M) -> (n, OH, OW, C, M)."""
-    return xp.reshape(y, (*y.shape[:-1], problem.in_channels, problem.group_out))
-
-
-def _join(xp: Namespace, problem: Problem, parts: list[Array], x: Array, place: object) -> Array:
-    """Join the pieces, which come image by image and row by row, into one output."""
-    shape = (problem.batch, *problem.out_size, problem.out_channels)
-    if not parts:
-        return xp.empty(shape, dtype=x.dtype, device=place)
-    if len(parts) == 1:
-        return parts[0]
-    flat = [xp.reshape(part, (-1, *shape[2:])) for part in parts]
-    return xp.reshape(xp.concat(flat, axis=0), shape)
+    kernels = xp.permute_dims(xp.reshape(weight, (problem.out_channels, count)), (1, 0))
+    kernels = xp.asarray(kernels, copy=True)  # side by side, for the products
+    return [kernels[k, :] for k in range(count)]

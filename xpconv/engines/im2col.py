@@ -11,14 +11,17 @@ Arrays are channels-last here: x (N, H, W, C), y (N, OH, OW, O); weights (O, C/G
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from array_api_compat import array_namespace, device
 
-from .._arrays import add_at, put
+from .._arrays import add_at
 from .._typing import Array, Namespace
-from ._pieces import cut, empty_cut, pieces, uncut
+from ._pieces import Piece, add_back, cut, empty_cut, pieces
 from ._primitives import column_budget, primitives
 from ._problem import Problem
+
+__all__ = ["forward", "input_grad", "name", "supports", "weight_grad"]
 
 name = "im2col"
 
@@ -31,18 +34,22 @@ def supports(problem: Problem) -> bool:
 def forward(problem: Problem, x: Array, weight: Array) -> Array:
     """Return y (N, OH, OW, O) = columns @ kernels, one piece after the other."""
     xp = array_namespace(x)
-    body, place = primitives(xp), device(x)
-    kernels = _kernel_matrices(xp, problem, weight)  # (G, O/G, KH*KW*C/G)
-    y = xp.empty(
-        (problem.batch, *problem.out_size, problem.out_channels), dtype=x.dtype, device=place
-    )
-    for piece in pieces(problem, column_budget(xp), _itemsize(xp, x)):
-        cols = _columns(problem, x, piece)  # (G, rows, KH*KW*C/G)
-        for g in range(problem.groups):
-            channels = slice(g * problem.group_out, (g + 1) * problem.group_out)
-            key = (*piece.output, *(slice(None),) * (problem.ndim - 1), channels)
-            # (rows, KH*KW*C/G) @ (KH*KW*C/G, O/G)
-            y = body.product_into(y, key, cols[g, ...], kernels[g, ...].T)
+    kernels = _kernel_matrices(xp, problem, weight)
+    shape = (problem.batch, *problem.out_size, problem.out_channels)
+    y = xp.empty(shape, dtype=x.dtype, device=device(x))
+    for piece in _pieces(xp, problem, x):
+        y = _forward_piece(xp, problem, x, kernels, piece, y)
+    return y
+
+
+def _forward_piece(
+    xp: Namespace, problem: Problem, x: Array, kernels: Array, piece: Piece, y: Array
+) -> Array:
+    cols = _columns(xp, problem, x, piece)
+    for g, channels in enumerate(_channels(problem)):
+        key = (*piece.output, *(slice(None),) * (problem.ndim - 1), channels)
+        # (rows, KH*KW*C/G) @ (KH*KW*C/G, O/G) -> (rows, O/G)
+        y = primitives(xp).product_into(y, key, cols[g, ...], kernels[g, ...].T)
     return y
 
 
@@ -51,14 +58,22 @@ def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
     xp = array_namespace(x)
     shape = (problem.groups, problem.group_out, problem.window)
     dkernels = xp.zeros(shape, dtype=x.dtype, device=device(x))
-    for piece in pieces(problem, column_budget(xp), _itemsize(xp, x)):
-        cols = _columns(problem, x, piece)
-        rows = xp.reshape(dy[(*piece.output, ...)], (cols.shape[1], problem.out_channels))
-        for g in range(problem.groups):
-            channels = slice(g * problem.group_out, (g + 1) * problem.group_out)
-            # (O/G, rows) @ (rows, KH*KW*C/G)
-            dkernels = add_at(dkernels, (g, ...), xp.matmul(rows[:, channels].T, cols[g, ...]))
-    return _kernels_to_weight(xp, problem, dkernels)
+    for piece in _pieces(xp, problem, x):
+        dkernels = _weight_piece(xp, problem, x, dy, piece, dkernels)
+    # (G, O/G, KH*KW*C/G) -> (O, KH, KW, C/G) -> (O, C/G, KH, KW)
+    kernels = (problem.out_channels, *problem.kernel_size, problem.group_in)
+    return xp.moveaxis(xp.reshape(dkernels, kernels), -1, 1)
+
+
+def _weight_piece(
+    xp: Namespace, problem: Problem, x: Array, dy: Array, piece: Piece, dkernels: Array
+) -> Array:
+    cols = _columns(xp, problem, x, piece)
+    rows = xp.reshape(dy[(*piece.output, ...)], (cols.shape[1], problem.out_channels))
+    for g, channels in enumerate(_channels(problem)):
+        # (O/G, rows) @ (rows, KH*KW*C/G) -> (O/G, KH*KW*C/G)
+        dkernels = add_at(dkernels, (g, ...), xp.matmul(rows[:, channels].T, cols[g, ...]))
+    return dkernels
 
 
 def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
@@ -70,51 +85,57 @@ def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     turned = problem.input_problem()
     if turned is not None and problem.out_channels <= 2 * problem.in_channels:
         return forward(turned, dy, _turned_weight(problem, weight))
-    return _scattered_input_grad(problem, dy, weight)
-
-
-def _scattered_input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     xp = array_namespace(dy)
-    body, place = primitives(xp), device(dy)
     kernels = _kernel_matrices(xp, problem, weight)
     shape = (problem.batch, *problem.in_size, problem.in_channels)
-    dx = xp.zeros(shape, dtype=dy.dtype, device=place)
-    for piece in pieces(problem, column_budget(xp), _itemsize(xp, dy)):
-        images, top = piece.last - piece.first, piece.bottom - piece.top
-        out_size = (top, *problem.out_size[1:])
-        rows = images * math.prod(out_size)
-        part = xp.reshape(dy[(*piece.output, ...)], (rows, problem.groups, problem.group_out))
-        shape = (problem.groups, rows, problem.window)
-        dcols = xp.empty(shape, dtype=dy.dtype, device=place)
-        for g in range(problem.groups):
-            # (rows, O/G) @ (O/G, KH*KW*C/G)
-            key = (slice(g, g + 1), slice(None), slice(None))
-            dcols = body.product_into(dcols, key, part[:, g, :], kernels[g, ...])
-        dpart = body.scatter(
-            empty_cut(xp, problem, piece, dy, place),
-            dcols,
-            problem.kernel_size,
-            problem.stride,
-            problem.dilation,
-            out_size,
-        )
-        key, dpart = uncut(problem, piece, dpart)
-        if piece.top == 0 and piece.bottom == problem.out_size[0]:
-            dx = put(dx, (*key, ...), dpart)
-        else:  # pieces of one image overlap where their windows do
-            dx = add_at(dx, (*key, ...), dpart)
+    dx = xp.zeros(shape, dtype=dy.dtype, device=device(dy))
+    for piece in _pieces(xp, problem, dy):
+        dx = add_back(problem, piece, _input_piece(xp, problem, dy, kernels, piece), dx)
     return dx
 
 
-def _columns(problem: Problem, x: Array, piece: tuple[int, int, int, int]) -> Array:
-    xp = array_namespace(x)
-    out_size = (piece.bottom - piece.top, *problem.out_size[1:])
-    return primitives(xp).gather(
-        cut(xp, problem, x, piece, device(x)),
+def _input_piece(xp: Namespace, problem: Problem, dy: Array, kernels: Array, piece: Piece) -> Array:
+    out_size = _out_size(problem, piece)
+    rows = (piece.last - piece.first) * math.prod(out_size)
+    part = xp.reshape(dy[(*piece.output, ...)], (rows, problem.out_channels))
+    shape = (problem.groups, rows, problem.window)
+    dcols = xp.empty(shape, dtype=dy.dtype, device=device(dy))
+    for g, channels in enumerate(_channels(problem)):
+        key = (slice(g, g + 1), slice(None), slice(None))
+        # (rows, O/G) @ (O/G, KH*KW*C/G) -> (rows, KH*KW*C/G)
+        dcols = primitives(xp).product_into(dcols, key, part[:, channels], kernels[g, ...])
+    return primitives(xp).scatter(
+        empty_cut(xp, problem, piece, problem.in_channels, dy),
+        dcols,
         problem.kernel_size,
         problem.stride,
         problem.dilation,
         out_size,
+    )
+
+
+def _pieces(xp: Namespace, problem: Problem, x: Array) -> Iterator[Piece]:
+    return pieces(problem, column_budget(xp), x.dtype, columns=math.prod(problem.kernel_size))
+
+
+def _out_size(problem: Problem, piece: Piece) -> tuple[int, ...]:
+    return (piece.bottom - piece.top, *problem.out_size[1:])
+
+
+def _channels(problem: Problem) -> Iterator[slice]:
+    """Output channels of each group."""
+    for g in range(problem.groups):
+        yield slice(g * problem.group_out, (g + 1) * problem.group_out)
+
+
+def _columns(xp: Namespace, problem: Problem, x: Array, piece: Piece) -> Array:
+    """Columns (G, rows, KH*KW*C/G) of a piece."""
+    return primitives(xp).gather(
+        cut(xp, problem, x, piece),
+        problem.kernel_size,
+        problem.stride,
+        problem.dilation,
+        _out_size(problem, piece),
         problem.groups,
     )
 
@@ -125,21 +146,10 @@ def _kernel_matrices(xp: Namespace, problem: Problem, weight: Array) -> Array:
     return xp.reshape(last, (problem.groups, problem.group_out, problem.window))
 
 
-def _kernels_to_weight(xp: Namespace, problem: Problem, kernels: Array) -> Array:
-    """(G, O/G, KH*KW*C/G) -> (O, C/G, KH, KW)."""
-    shape = (problem.out_channels, *problem.kernel_size, problem.group_in)
-    return xp.moveaxis(xp.reshape(kernels, shape), -1, 1)
-
-
 def _turned_weight(problem: Problem, weight: Array) -> Array:
     """Swap input and output channels within each group and turn the kernels around."""
     xp = array_namespace(weight)
     shape = (problem.groups, problem.group_out, problem.group_in, *problem.kernel_size)
     swapped = xp.moveaxis(xp.reshape(weight, shape), 1, 2)
-    swapped = xp.reshape(swapped, (problem.in_channels, problem.group_out, *problem.kernel_size))
-    return xp.flip(swapped, axis=tuple(range(2, 2 + problem.ndim)))
-
-
-def _itemsize(xp: Namespace, x: Array) -> int:
-    bits = xp.finfo(x.dtype).bits if xp.isdtype(x.dtype, "real floating") else 64
-    return max(1, int(bits) // 8)
+    shape = (problem.in_channels, problem.group_out, *problem.kernel_size)
+    return xp.flip(xp.reshape(swapped, shape), axis=tuple(range(2, 2 + problem.ndim)))

@@ -10,6 +10,8 @@ from .._arrays import put
 from .._typing import Array, Namespace
 from ._problem import Problem
 
+__all__ = ["forward", "input_grad", "name", "supports", "weight_grad"]
+
 name = "pointwise"
 
 

@@ -21,7 +21,7 @@ class _Container(Module):
         for name, layer in named.items():
             if not isinstance(layer, Module):
                 raise TypeError(f"layer {name!r} must be a Module, got {type(layer).__name__}")
-            if not isinstance(name, str) or not name or "." in name:
+            if not name or "." in name:
                 raise ValueError(f"a layer's name must be a text without dots, got {name!r}")
         self._layers: dict[str, Module] = named
 

@@ -90,13 +90,13 @@ class Module:
 
     # --- computing -------------------------------------------------------------------------------
 
-    def forward(self, *inputs: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, *inputs: Any, **options: Any) -> tuple[Any, Backward]:
         """Compute the output and the way back.
 
         Parameters
         ----------
         *inputs : array
-            Most layers take one.
+            Most layers take one, ``x``.
         training : bool, default False
             Whether layers that train differently (dropout, batch normalisation) do so.
 
@@ -110,7 +110,7 @@ class Module:
         """
         raise TypeError(f"{type(self).__name__} defines no forward(x, training=False)")
 
-    def infer(self, *inputs: Array) -> Array:
+    def infer(self, *inputs: Any, **options: Any) -> Any:
         """Compute the output only."""
         return self.forward(*inputs, training=False)[0]
 

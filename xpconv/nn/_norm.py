@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
+from array_api_compat import array_namespace
+
 from .. import ops
 from .._shapes import ntuple
 from .._typing import Array
@@ -32,11 +34,11 @@ class _BatchNorm(Module):
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         shape = (num_features,)
-        self.weight: Array | None = born(constant(shape, 1.0)) if affine else None
-        self.bias: Array | None = born(constant(shape, 0.0)) if affine else None
-        self.running_mean: Array | None = None
-        self.running_var: Array | None = None
-        self.num_batches_tracked: Array | None = None
+        self.weight: Array = born(constant(shape, 1.0)) if affine else None
+        self.bias: Array = born(constant(shape, 0.0)) if affine else None
+        self.running_mean: Array = None
+        self.running_var: Array = None
+        self.num_batches_tracked: Array = None
         if track_running_stats:
             self.running_mean = born(constant(shape, 0.0))
             self.running_var = born(constant(shape, 1.0))
@@ -48,18 +50,11 @@ class _BatchNorm(Module):
             y, pullback, mean, var = batch_norm_training(x, self.weight, self.bias, self.eps)
             if training and self.track_running_stats:
                 self._track(mean, var, math.prod(x.shape) // self.num_features)
-
-            def parts(dy: Array) -> tuple[Array | None, ...]:
-                return pullback(dy)
         else:
-            y, pullback = ops.vjp(ops.batch_norm, x, *self._state, eps=self.eps)
-
-            def parts(dy: Array) -> tuple[Array | None, ...]:
-                dx, _, _, dweight, dbias = pullback(dy)
-                return dx, dweight, dbias
+            y, pullback = ops.vjp(ops.batch_norm, x, *self._state, False, 0.0, self.eps)
 
         def backward(dy: Array) -> tuple[Array, dict[str, Array]]:
-            dx, dweight, dbias = parts(dy)
+            dx, *_, dweight, dbias = pullback(dy)
             return dx, {"weight": dweight, "bias": dbias} if self.affine else {}
 
         return y, backward
@@ -67,18 +62,21 @@ class _BatchNorm(Module):
     def infer(self, x: Array) -> Array:
         self._check_rank(x)
         training = not self.track_running_stats
-        return ops.batch_norm(x, *self._state, training=training, eps=self.eps)
+        return ops.batch_norm(x, *self._state, training, 0.0, self.eps)
 
     @property
-    def _state(self) -> tuple[Array | None, ...]:
+    def _state(self) -> tuple[Array, Array, Array, Array]:
         return self.running_mean, self.running_var, self.weight, self.bias
 
     def _track(self, mean: Array, var: Array, count: int) -> None:
         """Move the running statistics towards a batch's; the variance without its bias."""
+        if count == 0:
+            return
         self.num_batches_tracked = self.num_batches_tracked + 1
         share = self.momentum
         if share is None:  # the plain average of all batches so far
-            share = 1 / (self.num_batches_tracked * (mean[:1] * 0 + 1))
+            xp = array_namespace(mean)
+            share = 1 / xp.astype(self.num_batches_tracked, mean.dtype)
         unbiased = var * (count / max(count - 1, 1))
         self.running_mean = self.running_mean * (1 - share) + mean * share
         self.running_var = self.running_var * (1 - share) + unbiased * share

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from .._arrays import itemsize
 from ..backend import get_backend
 from ._module import Module, observe
 
@@ -130,7 +131,7 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
                     math.prod(a.shape) for k, a in own.items() if k not in module.buffer_names
                 ),
                 flops=module.flops(tuple(tuple(x.shape) for x in inputs), tuple(output.shape)),
-                memory=sum(math.prod(a.shape) * _itemsize(a) for a in (output, *own.values())),
+                memory=sum(math.prod(a.shape) * itemsize(a.dtype) for a in (output, *own.values())),
             )
         )
 
@@ -141,8 +142,3 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
     with observe(note):
         model(x)
     return Summary(tuple(rows), tuple(input_shape))
-
-
-def _itemsize(array: Any) -> int:
-    digits = "".join(c for c in str(array.dtype) if c.isdigit())
-    return max(1, int(digits or 8) // 8)

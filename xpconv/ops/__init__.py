@@ -8,42 +8,32 @@ and the dtype of the input.
 from __future__ import annotations
 
 from .._shapes import conv_output_size as conv_output_size
-from ._activation import gelu as gelu
-from ._activation import leaky_relu as leaky_relu
-from ._activation import log_softmax as log_softmax
-from ._activation import relu as relu
-from ._activation import sigmoid as sigmoid
-from ._activation import silu as silu
-from ._activation import softmax as softmax
-from ._activation import tanh as tanh
-from ._avg_pool import avg_pool1d as avg_pool1d
-from ._avg_pool import avg_pool2d as avg_pool2d
-from ._avg_pool import avg_pool3d as avg_pool3d
-from ._conv import conv1d as conv1d
-from ._conv import conv2d as conv2d
-from ._conv import conv3d as conv3d
-from ._correlate import convolve2d as convolve2d
-from ._correlate import correlate2d as correlate2d
+from ._activation import (
+    gelu as gelu,
+    leaky_relu as leaky_relu,
+    log_softmax as log_softmax,
+    relu as relu,
+    sigmoid as sigmoid,
+    silu as silu,
+    softmax as softmax,
+    tanh as tanh,
+)
+from ._avg_pool import avg_pool1d as avg_pool1d, avg_pool2d as avg_pool2d, avg_pool3d as avg_pool3d
+from ._conv import conv1d as conv1d, conv2d as conv2d, conv3d as conv3d
+from ._correlate import convolve2d as convolve2d, correlate2d as correlate2d
 from ._dropout import dropout as dropout
-from ._global_pool import global_avg_pool as global_avg_pool
-from ._global_pool import global_max_pool as global_max_pool
-from ._linear import add as add
-from ._linear import concat as concat
-from ._linear import flatten as flatten
-from ._linear import linear as linear
-from ._loss import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
-from ._loss import cross_entropy as cross_entropy
-from ._loss import mse_loss as mse_loss
-from ._max_pool import max_pool1d as max_pool1d
-from ._max_pool import max_pool2d as max_pool2d
-from ._max_pool import max_pool3d as max_pool3d
+from ._global_pool import global_avg_pool as global_avg_pool, global_max_pool as global_max_pool
+from ._linear import add as add, concat as concat, flatten as flatten, linear as linear
+from ._loss import (
+    binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
+    cross_entropy as cross_entropy,
+    labels_checked as labels_checked,
+    mse_loss as mse_loss,
+)
+from ._max_pool import max_pool1d as max_pool1d, max_pool2d as max_pool2d, max_pool3d as max_pool3d
 from ._norm import batch_norm as batch_norm
-from ._registry import registered as registered
-from ._registry import vjp as vjp
-from ._windows import col2im as col2im
-from ._windows import fold as fold
-from ._windows import im2col as im2col
-from ._windows import unfold as unfold
+from ._registry import registered as registered, vjp as vjp
+from ._windows import col2im as col2im, fold as fold, im2col as im2col, unfold as unfold
 
 __all__ = [
     "add",
@@ -68,6 +58,7 @@ __all__ = [
     "global_avg_pool",
     "global_max_pool",
     "im2col",
+    "labels_checked",
     "leaky_relu",
     "linear",
     "log_softmax",

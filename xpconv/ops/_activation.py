@@ -14,13 +14,15 @@ from ._registry import differentiable
 _SQRT_HALF = math.sqrt(0.5)
 _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
+_GELU_FLAT = 30.0  # beyond it the normal distribution is 0 or 1 in every dtype
 
 
 def _relu_vjp(x: Array) -> tuple[Array, Pullback]:
     y = relu(x)
     xp = namespace(x=x)
     # PyTorch's rule: the gradient passes where the output is not <= 0, so also where it is NaN.
-    return y, lambda dy: (xp.where(y <= 0, xp.zeros_like(dy), dy),)
+    zero = xp.zeros((), dtype=x.dtype, device=device(x))
+    return y, lambda dy: (xp.where(y <= 0, zero, dy),)
 
 
 @differentiable(_relu_vjp)
@@ -127,17 +129,24 @@ def tanh(x: Array) -> Array:
     return xp.tanh(x)
 
 
+def _gelu_tanh(x: Array) -> Array:
+    xp = namespace(x=x)
+    z = xp.clip(x, -_GELU_FLAT, _GELU_FLAT)  # its cube stays finite in half precision
+    return xp.tanh(_SQRT_2_OVER_PI * (z + _GELU_CUBIC * z * z * z))
+
+
 def _gelu_vjp(x: Array, approximate: str = "none") -> tuple[Array, Pullback]:
     xp = namespace(x=x)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
+        z = xp.clip(x, -_GELU_FLAT, _GELU_FLAT)
         if approximate == "none":
-            cdf = 0.5 * (1 + erf(x * _SQRT_HALF))
-            pdf = xp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-            return (dy * (cdf + x * pdf),)
-        t = xp.tanh(_SQRT_2_OVER_PI * (x + _GELU_CUBIC * x * x * x))
-        slope = _SQRT_2_OVER_PI * (1 + 3 * _GELU_CUBIC * x * x)
-        return (dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope),)
+            cdf = 0.5 * (1 + erf(z * _SQRT_HALF))
+            pdf = xp.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+            return (dy * (cdf + z * pdf),)
+        t = _gelu_tanh(x)
+        slope = _SQRT_2_OVER_PI * (1 + 3 * _GELU_CUBIC * z * z)
+        return (dy * (0.5 * (1 + t) + 0.5 * z * (1 - t * t) * slope),)
 
     return gelu(x, approximate), pullback
 
@@ -173,7 +182,7 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     if approximate == "none":
         return 0.5 * x * (1 + erf(x * _SQRT_HALF))
     if approximate == "tanh":
-        return 0.5 * x * (1 + xp.tanh(_SQRT_2_OVER_PI * (x + _GELU_CUBIC * x * x * x)))
+        return 0.5 * x * (1 + _gelu_tanh(x))
     raise ValueError(f"approximate must be 'none' or 'tanh', got {approximate!r}")
 
 

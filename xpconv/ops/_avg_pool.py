@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 from array_api_compat import device
@@ -26,23 +25,18 @@ def _divisor(
     if divisor_override is not None:
         return float(divisor_override)
     if windows.inside:
-        return float(math.prod(windows.kernel))
-    n = len(windows.kernel)
+        return float(windows.elements)
+    n = len(windows.axes)
     divisor = xp.ones((1,) * (n + 1), dtype=x.dtype, device=device(x))
-    for axis in range(n):
-        size, kernel, stride, (before, after), _, out = (field[axis] for field in windows)
-        start = xp.arange(out, dtype=x.dtype, device=device(x)) * stride - before
-        stop = _at_most(xp, start + kernel, size + after)  # an overhang is never counted
+    for i, axis in enumerate(windows.axes):
+        start = xp.arange(axis.out, dtype=x.dtype, device=device(x)) * axis.stride - axis.padding
+        stop = xp.clip(start + axis.kernel, max=axis.size + axis.padding)  # no overhang counts
         if not count_include_pad:
-            start, stop = -_at_most(xp, -start, 0), _at_most(xp, stop, size)
+            start, stop = xp.clip(start, min=0), xp.clip(stop, max=axis.size)
         shape = [1] * (n + 1)
-        shape[axis] = out
+        shape[i] = axis.out
         divisor = divisor * xp.reshape(stop - start, tuple(shape))
     return divisor
-
-
-def _at_most(xp: Namespace, x: Array, bound: int) -> Array:
-    return xp.where(x > bound, xp.full_like(x, bound), x)
 
 
 def _avg_pool(
@@ -81,8 +75,8 @@ def _avg_pool_vjp(
     last = channels_last(xp, batch)
     divisor = _divisor(xp, x, windows, count_include_pad, divisor_override)
     total = xp.zeros((last.shape[0], *windows.out, last.shape[-1]), dtype=x.dtype, device=device(x))
-    for _, output, source in windows.parts():
-        total = add_at(total, output, last[source])
+    for part in windows.parts():
+        total = add_at(total, part.output, last[part.source])
 
     def unbatched(a: Array) -> Array:
         a = channels_first(xp, a)
@@ -91,8 +85,8 @@ def _avg_pool_vjp(
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         share = channels_last(xp, batched(n, dy)) / divisor
         dx = xp.zeros(last.shape, dtype=dy.dtype, device=device(dy))
-        for _, output, source in windows.parts():
-            dx = add_at(dx, source, share[output])
+        for part in windows.parts():
+            dx = add_at(dx, part.source, share[part.output])
         return (unbatched(dx),)
 
     return unbatched(total / divisor), pullback

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from .._arrays import namespace
 from .._typing import Array, Pair, Pullback
@@ -10,44 +11,59 @@ from ._conv import conv2d
 from ._registry import differentiable, vjp
 
 
-def _pads(mode: str, kernel_size: tuple[int, int]) -> tuple[Pair, ...]:
+def _pads(mode: str, kernel_size: tuple[int, int], turned: bool) -> tuple[Pair, ...]:
     """Padding whose valid correlation is the wanted part of the full one.
 
-    ``"same"`` is the middle of ``"full"``, which starts at element (K - 1) // 2.
+    ``"same"`` is the middle of ``"full"``. With an even kernel there are two middles: as in SciPy,
+    correlation takes the one that begins at K // 2, convolution the one at (K - 1) // 2.
     """
     if mode == "valid":
         return tuple((0, 0) for _ in kernel_size)
     if mode == "full":
         return tuple((k - 1, k - 1) for k in kernel_size)
     if mode == "same":
-        return tuple((k // 2, (k - 1) // 2) for k in kernel_size)
+        halves = [((k - 1) // 2, k // 2) for k in kernel_size]
+        return tuple((b, a) if turned else (a, b) for a, b in halves)
     raise ValueError(f"mode must be 'valid', 'same' or 'full', got {mode!r}")
 
 
-def _as_layer(x: Array, kernel: Array, mode: str) -> tuple[Array, Array, tuple[Pair, ...]]:
-    """View planes as one-channel images and the kernel as a layer's weight."""
+def _as_layer(
+    x: Array, kernel: Array, mode: str, turned: bool
+) -> tuple[Array, Array, tuple[Pair, ...]]:
+    """View planes as one-channel images and the kernel, maybe turned, as a layer's weight."""
     xp = namespace(x=x, kernel=kernel)
     if x.ndim < 2:
         raise ValueError(f"x must have shape (..., H, W), got {tuple(x.shape)}")
     if kernel.ndim != 2:
         raise ValueError(f"kernel must have shape (KH, KW), got {tuple(kernel.shape)}")
     images = xp.reshape(x, (math.prod(x.shape[:-2]), 1, *x.shape[-2:]))
-    return images, xp.reshape(kernel, (1, 1, *kernel.shape)), _pads(mode, kernel.shape)
+    weight = xp.reshape(xp.flip(kernel) if turned else kernel, (1, 1, *kernel.shape))
+    return images, weight, _pads(mode, kernel.shape, turned)
 
 
-def _correlate2d_vjp(x: Array, kernel: Array, mode: str = "valid") -> tuple[Array, Pullback]:
+def _slide(x: Array, kernel: Array, mode: str, turned: bool) -> Array:
     xp = namespace(x=x, kernel=kernel)
-    images, weight, pads = _as_layer(x, kernel, mode)
+    images, weight, pads = _as_layer(x, kernel, mode, turned)
+    y = conv2d(images, weight, padding=pads)
+    return xp.reshape(y, (*x.shape[:-2], *y.shape[-2:]))
+
+
+def _slide_vjp(
+    turned: bool, x: Array, kernel: Array, mode: str = "valid"
+) -> tuple[Array, Pullback]:
+    xp = namespace(x=x, kernel=kernel)
+    images, weight, pads = _as_layer(x, kernel, mode, turned)
     y, back = vjp(conv2d, images, weight, padding=pads)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         dimages, dweight = back(xp.reshape(dy, y.shape))
-        return xp.reshape(dimages, x.shape), xp.reshape(dweight, kernel.shape)
+        dkernel = xp.reshape(dweight, tuple(kernel.shape))
+        return xp.reshape(dimages, tuple(x.shape)), xp.flip(dkernel) if turned else dkernel
 
     return xp.reshape(y, (*x.shape[:-2], *y.shape[-2:])), pullback
 
 
-@differentiable(_correlate2d_vjp)
+@differentiable(partial(_slide_vjp, False))
 def correlate2d(x: Array, kernel: Array, mode: str = "valid") -> Array:
     r"""Cross-correlate planes with a kernel: slide it, multiply, sum.
 
@@ -87,27 +103,10 @@ def correlate2d(x: Array, kernel: Array, mode: str = "valid") -> Array:
     array([[8., 7.],
            [4., 5.]])
     """
-    xp = namespace(x=x, kernel=kernel)
-    images, weight, pads = _as_layer(x, kernel, mode)
-    y = conv2d(images, weight, padding=pads)
-    return xp.reshape(y, (*x.shape[:-2], *y.shape[-2:]))
+    return _slide(x, kernel, mode, turned=False)
 
 
-def _turned(kernel: Array) -> Array:
-    return namespace(kernel=kernel).flip(kernel)
-
-
-def _convolve2d_vjp(x: Array, kernel: Array, mode: str = "valid") -> tuple[Array, Pullback]:
-    y, back = _correlate2d_vjp(x, _turned(kernel), mode)
-
-    def pullback(dy: Array) -> tuple[Array | None, ...]:
-        dx, dkernel = back(dy)
-        return dx, _turned(dkernel)
-
-    return y, pullback
-
-
-@differentiable(_convolve2d_vjp)
+@differentiable(partial(_slide_vjp, True))
 def convolve2d(x: Array, kernel: Array, mode: str = "valid") -> Array:
     r"""Convolve planes with a kernel: `correlate2d` with the kernel turned by 180 degrees.
 
@@ -140,4 +139,4 @@ def convolve2d(x: Array, kernel: Array, mode: str = "valid") -> Array:
     array([[ 7.,  5.],
            [11.,  3.]])
     """
-    return correlate2d(x, _turned(kernel), mode)
+    return _slide(x, kernel, mode, turned=True)

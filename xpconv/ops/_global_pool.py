@@ -58,13 +58,16 @@ def _global_max_pool_vjp(x: Array) -> tuple[Array, Pullback]:
     xp = namespace(x=x)
     y = global_max_pool(x)
     flat = xp.reshape(x, (*x.shape[:2], math.prod(x.shape[2:])))
-    winner = xp.argmax(flat, axis=2, keepdims=True)  # the first of tied maxima
+    place = xp.arange(flat.shape[2], dtype=xp.int64, device=device(x))
+    place = xp.reshape(place, (1, 1, -1))
+    # The first of tied maxima, and the last of several NaN, as in every pool of PyTorch.
+    last_nan = xp.max(xp.where(flat != flat, place, -xp.ones_like(place)), axis=2, keepdims=True)
+    winner = xp.astype(xp.argmax(flat, axis=2, keepdims=True), xp.int64)
+    winner = xp.where(last_nan < 0, winner, last_nan)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        place = xp.arange(flat.shape[2], dtype=winner.dtype, device=device(x))
-        here = xp.reshape(place, (1, 1, -1)) == winner
         share = xp.reshape(dy, (*x.shape[:2], 1))
-        return (xp.reshape(xp.where(here, share, xp.zeros_like(share)), tuple(x.shape)),)
+        return (xp.reshape(xp.where(place == winner, share, xp.zeros_like(share)), tuple(x.shape)),)
 
     return y, pullback
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from array_api_compat import device
 
@@ -49,9 +51,27 @@ def _class_weights(xp: Namespace, logits: Array, weight: Array | None, axis: int
     return xp.reshape(weight, tuple(shape))
 
 
-def _check_labels(
+_CHECKED: ContextVar[bool] = ContextVar("xpconv_labels_checked", default=False)
+
+
+@contextmanager
+def labels_checked() -> Iterator[None]:
+    """Promise that labels are in range within a ``with`` block.
+
+    Checking them means to wait for the device. Who has checked a whole data set on the host, as
+    `Trainer` does, need not wait in every step.
+    """
+    token = _CHECKED.set(True)
+    try:
+        yield
+    finally:
+        _CHECKED.reset(token)
+
+
+def _checked_labels(
     xp: Namespace, logits: Array, labels: Array, ignore_index: int, axis: int
-) -> None:
+) -> Array:
+    """Refuse labels of a wrong kind, shape or range; return the others as int64."""
     expected = (*logits.shape[:axis], *logits.shape[axis + 1 :])
     if not xp.isdtype(labels.dtype, "integral"):
         raise TypeError(f"labels must be integers or probabilities, got {labels.dtype}")
@@ -60,14 +80,16 @@ def _check_labels(
             f"labels must have shape {expected} for logits of shape {tuple(logits.shape)}, "
             f"got {tuple(labels.shape)}"
         )
+    labels = xp.astype(labels, xp.int64)
     classes = logits.shape[axis]
     wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
-    if bool(xp.any(wrong)):
+    if not _CHECKED.get() and bool(xp.any(wrong)):
         low, high = int(xp.min(labels)), int(xp.max(labels))
         raise ValueError(
             f"labels must be in 0 to {classes - 1} (or ignore_index={ignore_index}) for logits of "
             f"shape {tuple(logits.shape)}, got values from {low} to {high}"
         )
+    return labels
 
 
 def _cross_entropy_vjp(
@@ -103,8 +125,8 @@ def _cross_entropy_vjp(
         target = weights * (labels * (1 - label_smoothing) + label_smoothing / classes)
         divisor = math.prod(logits.shape) / max(classes, 1)
     else:
-        _check_labels(xp, logits, labels, ignore_index, axis)
-        number = xp.arange(classes, dtype=labels.dtype, device=device(logits))
+        labels = _checked_labels(xp, logits, labels, ignore_index, axis)
+        number = xp.arange(classes, dtype=xp.int64, device=device(logits))
         shape = [1] * logits.ndim
         shape[axis] = classes
         column = xp.expand_dims(labels, axis=axis)
@@ -119,7 +141,7 @@ def _cross_entropy_vjp(
 
     log_p = log_softmax(logits, axis)
     # A class that does not count adds nothing, even where its log p is -inf.
-    loss = -xp.sum(xp.where(target == 0, zero, target * log_p), axis=axis, dtype=logits.dtype)
+    loss = -xp.sum(target * xp.where(target == 0, zero, log_p), axis=axis, dtype=logits.dtype)
     y, spread = _reduce(xp, loss, reduction, divisor)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:

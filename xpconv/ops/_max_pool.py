@@ -24,15 +24,14 @@ def _maximum(xp: Namespace, x: Array, windows: PoolWindows) -> Array:
     """Largest element under each window of a channels-last array."""
     parts = windows.parts()
     if windows.inside:
-        _, _, source = next(parts)
-        best = x[source]
-        for _, _, source in parts:
-            best = xp.maximum(best, x[source])
-        return best if math.prod(windows.kernel) > 1 else xp.asarray(best, copy=True)
+        best = xp.asarray(x[next(parts).source], copy=True)
+        for part in parts:
+            best = xp.maximum(best, x[part.source])
+        return best
     shape = (x.shape[0], *windows.out, x.shape[-1])
     best = xp.full(shape, _lowest(xp, x), dtype=x.dtype, device=device(x))
-    for _, output, source in parts:
-        best = put(best, output, xp.maximum(best[output], x[source]))
+    for part in parts:
+        best = put(best, part.output, xp.maximum(best[part.output], x[part.source]))
     return best
 
 
@@ -42,35 +41,32 @@ def _argmax(xp: Namespace, x: Array, windows: PoolWindows) -> tuple[Array, Array
     The first of tied maxima wins, and a NaN wins over everything, as in PyTorch.
     """
     place, shape = device(x), (x.shape[0], *windows.out, x.shape[-1])
-    count = math.prod(windows.kernel)
-    small = xp.int8 if count <= 127 else xp.int32
+    small = xp.int8 if windows.elements <= 127 else xp.int32
     best = xp.full(shape, _lowest(xp, x), dtype=x.dtype, device=place)
     winner = xp.full(shape, -1, dtype=small, device=place)
     floating = is_floating(xp, x)
     for number, output, source in windows.parts():
-        part, so_far = x[source], best[output]
-        better = (part > so_far) | (winner[output] < 0)
+        met, so_far, holder = x[source], best[output], winner[output]
+        better = (met > so_far) | (holder < 0)
         if floating:
-            better = better | (part != part)
-        best = put(best, output, xp.where(better, part, so_far))
+            better = better | (met != met)
         mark = xp.asarray(number, dtype=small, device=place)
-        winner = put(winner, output, xp.where(better, mark, winner[output]))
+        best = put(best, output, xp.where(better, met, so_far))
+        winner = put(winner, output, xp.where(better, mark, holder))
     return best, winner
 
 
 def _plane_indices(xp: Namespace, winner: Array, windows: PoolWindows) -> Array:
     """Turn numbers within a window into positions in the unpadded, flattened input plane."""
-    place = device(winner)
     number = xp.astype(winner, xp.int64)
     index = xp.zeros_like(number)
-    below = math.prod(windows.kernel)
-    for axis, (size, k, s, (p, _), d, o) in enumerate(
-        zip(*(field for field in windows), strict=True), 1
-    ):
-        below //= k
-        start = xp.arange(o, dtype=xp.int64, device=place) * s - p
-        start = xp.reshape(start, (o, *(1,) * (number.ndim - 1 - axis)))
-        index = index * size + start + (number // below) % k * d
+    below = windows.elements
+    for i, axis in enumerate(windows.axes, 1):
+        below //= axis.kernel
+        start = xp.arange(axis.out, dtype=xp.int64, device=device(winner))
+        start = start * axis.stride - axis.padding
+        start = xp.reshape(start, (axis.out, *(1,) * (number.ndim - 1 - i)))
+        index = index * axis.size + start + (number // below) % axis.kernel * axis.dilation
     return index
 
 

@@ -15,7 +15,7 @@ def channel_mean(xp: Namespace, x: Array) -> Array:
 
     One axis after the other, so that rounding grows with the axes' lengths, not their product.
     """
-    count = math.prod(x.shape[:-1])
+    count = max(math.prod(x.shape[:-1]), 1)
     while x.ndim > 1:
         x = xp.sum(x, axis=-2, dtype=x.dtype)
     return x / count

@@ -8,68 +8,80 @@ Where windows hang over the border, the parts are clipped instead of the input b
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from .._shapes import ntuple, output_sizes, window_span
-from .._typing import Array, IntOrTuple, Pair
+from .._typing import Array, IntOrTuple
 
 
-class PoolWindows(NamedTuple):
-    """Sizes of a pool's windows over an input of spatial size ``sizes``."""
+class Axis(NamedTuple):
+    """One spatial dimension of a pool: ``out`` windows over an input of ``size`` elements."""
 
-    sizes: tuple[int, ...]
-    kernel: tuple[int, ...]
-    stride: tuple[int, ...]
-    pads: tuple[Pair, ...]
-    dilation: tuple[int, ...]
-    out: tuple[int, ...]
-
-    def parts(self) -> Iterator[tuple[int, tuple[slice, ...], tuple[slice, ...]]]:
-        """For each element of the window: its number, and the (output, input) parts that meet.
-
-        The keys are for channels-last arrays; elements that meet only padding are left out.
-        """
-        ranges = [
-            [_clip(*row, k) for k in range(row[1])]
-            for row in zip(
-                self.sizes,
-                self.kernel,
-                self.stride,
-                self.pads,
-                self.dilation,
-                self.out,
-                strict=True,
-            )
-        ]
-        for number, pairs in enumerate(itertools.product(*ranges)):
-            present = [pair for pair in pairs if pair is not None]
-            if len(present) == len(pairs):
-                output, source = zip(*present, strict=True)
-                yield number, (slice(None), *output, ...), (slice(None), *source, ...)
+    size: int
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int
+    out: int
 
     @property
     def inside(self) -> bool:
         """Whether every window lies wholly within the input."""
-        return not any(map(any, self.pads)) and all(
-            (o - 1) * s + window_span(k, d) <= size
-            for size, k, s, d, o in zip(
-                self.sizes, self.kernel, self.stride, self.dilation, self.out, strict=True
-            )
-        )
+        end = (self.out - 1) * self.stride + window_span(self.kernel, self.dilation)
+        return self.padding == 0 and end <= self.size
+
+    def clip(self, k: int) -> tuple[slice, slice] | None:
+        """Windows whose k-th element lies within the input, and the elements that they meet."""
+        shift = k * self.dilation - self.padding  # window o meets element o * stride + shift
+        low = max(0, -(shift // self.stride))
+        high = min(self.out, (self.size - 1 - shift) // self.stride + 1)
+        if low >= high:
+            return None
+        first = low * self.stride + shift
+        last = first + (high - low - 1) * self.stride
+        return slice(low, high), slice(first, last + 1, self.stride)
 
 
-def _clip(
-    size: int, kernel: int, stride: int, pad: Pair, dilation: int, out: int, k: int
-) -> tuple[slice, slice] | None:
-    """Windows whose k-th element lies within the input, and the input elements that they meet."""
-    shift = k * dilation - pad[0]  # window o meets element o * stride + shift
-    low = max(0, -(shift // stride))
-    high = min(out, (size - 1 - shift) // stride + 1)
-    if low >= high:
-        return None
-    first = low * stride + shift
-    return slice(low, high), slice(first, first + (high - low - 1) * stride + 1, stride)
+class Part(NamedTuple):
+    """What one element of the window meets: keys of channels-last arrays."""
+
+    number: int
+    output: tuple[Any, ...]
+    source: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class PoolWindows:
+    """The windows of a pool, one `Axis` per spatial dimension."""
+
+    axes: tuple[Axis, ...]
+
+    @property
+    def elements(self) -> int:
+        """Number of elements of a window."""
+        return math.prod(axis.kernel for axis in self.axes)
+
+    @property
+    def out(self) -> tuple[int, ...]:
+        """Spatial size of the output."""
+        return tuple(axis.out for axis in self.axes)
+
+    @property
+    def inside(self) -> bool:
+        """Whether every window lies wholly within the input."""
+        return all(axis.inside for axis in self.axes)
+
+    def parts(self) -> Iterator[Part]:
+        """For each element of the window, what it meets; not those that meet only padding."""
+        clipped = [[axis.clip(k) for k in range(axis.kernel)] for axis in self.axes]
+        for number, pairs in enumerate(itertools.product(*clipped)):
+            present = [pair for pair in pairs if pair is not None]
+            if len(present) == len(pairs):
+                output, source = zip(*present, strict=True)
+                yield Part(number, (slice(None), *output, ...), (slice(None), *source, ...))
 
 
 def pool_windows(
@@ -86,14 +98,14 @@ def pool_windows(
     steps = kernel if stride is None else ntuple(stride, n, "stride", minimum=1)
     spread = ntuple(dilation, n, "dilation", minimum=1)
     amounts = ntuple(padding, n, "padding", minimum=0)
-    for p, k, d in zip(amounts, kernel, spread, strict=True):
-        if p > window_span(k, d) // 2:
-            raise ValueError(
-                f"padding must be at most half of the window: padding={amounts}, "
-                f"kernel_size={kernel}, dilation={spread}"
-            )
+    if any(p > k // 2 for p, k in zip(amounts, kernel, strict=True)):
+        raise ValueError(
+            f"padding must be at most half of the kernel size: padding={amounts}, "
+            f"kernel_size={kernel}"
+        )
     pads = tuple((p, p) for p in amounts)
     sizes = tuple(x.shape[2:])
     channels = x.shape[1]
     out = output_sizes(sizes, kernel, steps, pads, spread, channels=channels, ceil_mode=ceil_mode)
-    return PoolWindows(sizes, kernel, steps, pads, spread, out)
+    rows = zip(sizes, kernel, steps, amounts, spread, out, strict=True)
+    return PoolWindows(tuple(Axis(*row) for row in rows))

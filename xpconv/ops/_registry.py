@@ -82,15 +82,16 @@ def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, 
     given = _given(operation, args, kwargs)
     y, pullback = rule(*args, **kwargs)
     primary = y[0] if isinstance(y, tuple) else y
+    shape, dtype = primary.shape, primary.dtype  # the output itself must not be kept alive
 
     def checked(dy: Array) -> tuple[Array | None, ...]:
-        if getattr(dy, "shape", None) != primary.shape:
+        if getattr(dy, "shape", None) != shape:
             raise ValueError(
-                f"the cotangent must have the output's shape {tuple(primary.shape)}, "
+                f"the cotangent must have the output's shape {tuple(shape)}, "
                 f"got {tuple(getattr(dy, 'shape', ()))} ({type(dy).__name__})"
             )
-        if dy.dtype != primary.dtype:
-            raise TypeError(f"the cotangent must have dtype {primary.dtype}, got {dy.dtype}")
+        if dy.dtype != dtype:
+            raise TypeError(f"the cotangent must have dtype {dtype}, got {dy.dtype}")
         return pullback(dy)[:given]
 
     return y, checked
