@@ -20,8 +20,7 @@ import array_api_compat
 import numpy as np
 
 from . import _libraries
-from ._libraries import BackendError as BackendError
-from ._libraries import MemoryInfo as MemoryInfo
+from ._libraries import BackendError as BackendError, MemoryInfo as MemoryInfo
 from ._typing import Array, DType, Namespace
 
 __all__ = [
