@@ -9,7 +9,7 @@ import pytest
 
 from tests.backends import host
 from xpconv import nn, ops
-from xpconv.train._losses import NAMES, as_loss, loss_name
+from xpconv.train._losses import NAMES, as_loss, loss_name, targets_of
 
 LOGITS = np.asarray([[1.0, -2.0], [0.5, 3.0], [0.0, 0.0]])
 
@@ -53,3 +53,17 @@ def test_unknown_name() -> None:
 def test_not_a_loss(loss: Any) -> None:
     with pytest.raises(TypeError, match="loss must be a name, a differentiable operation"):
         as_loss(loss)
+
+
+def test_what_losses_compare_with() -> None:
+    class Mine(nn.CrossEntropyLoss):
+        pass
+
+    class Other:
+        def forward(self, logits: Any, target: Any) -> Any:
+            return logits
+
+    assert targets_of(as_loss("cross_entropy")) == targets_of(Mine()) == "classes"
+    assert targets_of(as_loss(ops.mse_loss)) == targets_of(nn.BCEWithLogitsLoss()) == "values"
+    assert targets_of(as_loss(ops.linear)) is None
+    assert targets_of(Other()) is None

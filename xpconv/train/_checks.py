@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._typing import Array
 from ..data import ArrayDataset
-from ._losses import CLASS_LOSSES, VALUE_LOSSES, Loss, loss_name
+from ._losses import Loss, loss_name, targets_of
 
 if TYPE_CHECKING:
     from ..nn import Module
@@ -64,9 +64,9 @@ def check_targets(
     ValueError
         If their shape does not fit, or a label is out of range.
     """
-    name, y = loss_name(loss), dataset.y
+    targets, name, y = targets_of(loss), loss_name(loss), dataset.y
     probabilities = y.dtype.kind == "f" and y.shape[1:] == output_shape
-    if name in VALUE_LOSSES or (name in CLASS_LOSSES and probabilities):
+    if targets == "values" or (targets == "classes" and probabilities):
         if y.dtype.kind != "f":
             raise TypeError(
                 f"y of the {what} data has dtype {y.dtype}, {name} takes floating numbers"
@@ -76,7 +76,7 @@ def check_targets(
                 f"y of the {what} data has shape {_batch(y.shape[1:])}, but the model's output has "
                 f"shape {_batch(output_shape)}, and {name} takes equal shapes"
             )
-    elif name in CLASS_LOSSES:
+    elif targets == "classes":
         options = getattr(loss, "_options", {})
         _check_labels(output_shape, options.get("ignore_index", -100), y, what)
 

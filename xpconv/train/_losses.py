@@ -13,13 +13,14 @@ from .._typing import Array
 NAMES = ("cross_entropy", "mse_loss", "binary_cross_entropy_with_logits")
 """The losses that have a name; every other one is passed as an operation or a layer."""
 
-CLASS_LOSSES = frozenset({"cross_entropy", "CrossEntropyLoss"})
-"""Losses whose targets are class numbers."""
-
-VALUE_LOSSES = frozenset(
-    {"mse_loss", "MSELoss", "binary_cross_entropy_with_logits", "BCEWithLogitsLoss"}
-)
-"""Losses whose targets have the shape of the model's output."""
+_TARGETS = {
+    "cross_entropy": "classes",
+    "CrossEntropyLoss": "classes",
+    "mse_loss": "values",
+    "MSELoss": "values",
+    "binary_cross_entropy_with_logits": "values",
+    "BCEWithLogitsLoss": "values",
+}
 
 
 class Loss(Protocol):
@@ -82,3 +83,16 @@ def loss_name(loss: Any) -> str:
     if isinstance(loss, OperationLoss):
         return loss.operation.__name__
     return type(loss).__name__
+
+
+def targets_of(loss: Loss) -> str | None:
+    """Say what a loss compares the output with, where the loss is one of the library's.
+
+    Returns
+    -------
+    {"classes", "values", None}
+        Class numbers, an array of the output's shape, or unknown.
+    """
+    if isinstance(loss, OperationLoss):
+        return _TARGETS.get(loss_name(loss))
+    return next((_TARGETS[k.__name__] for k in type(loss).__mro__ if k.__name__ in _TARGETS), None)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from array_api_compat import array_namespace
 
-from .. import checkpoint
+from .. import checkpoint, ops
 from .._typing import Array
 from ..backend import Backend, get_backend, to_numpy, use_backend
 from ..data import ArrayDataset, batches, check_batch_size, to_device
@@ -19,7 +19,7 @@ from ._callbacks import Callback
 from ._checks import as_dataset, check_monitors, check_samples, check_targets, output_shape
 from ._history import History
 from ._loop import Loop, judge
-from ._losses import VALUE_LOSSES, Loss, as_loss, loss_name
+from ._losses import Loss, as_loss, targets_of
 from ._metrics import Means, Metric, as_metrics
 from ._progress import ProgressBar
 from ._run import Run
@@ -126,7 +126,7 @@ class Trainer:
         self.schedule = schedule
         self.clip_norm = clip_norm
         if metrics is None:
-            metrics = () if loss_name(self.loss) in VALUE_LOSSES else ("accuracy",)
+            metrics = () if targets_of(self.loss) == "values" else ("accuracy",)
         self.metrics = as_metrics(metrics)
         self.callbacks = list(callbacks)
         self.stream = Stream(seed)
@@ -324,7 +324,9 @@ class Trainer:
     def _in_force(self) -> Iterator[None]:
         """Compute on this trainer's backend, with its random numbers."""
         self.model.to(self.backend)
-        with use_backend(self.backend), use_stream(self.stream):
+        # Labels that `_check` has seen on the host are not looked at again on the device.
+        checked = nullcontext() if targets_of(self.loss) is None else ops.labels_checked()
+        with use_backend(self.backend), use_stream(self.stream), checked:
             yield
 
     def _callbacks_of_run(self) -> list[Callback]:
