@@ -8,6 +8,7 @@ from typing import Any
 import array_api_extra as xpx
 from array_api_compat import array_namespace, device, is_array_api_obj, is_writeable_array
 
+from ._libraries import library_of
 from ._typing import Array, DType, Namespace
 
 
@@ -60,8 +61,7 @@ def _mixed(first_name: str, first: Array, name: str, array: Array) -> str:
 
 def describe(array: Array) -> str:
     """Say in words where an array lives, as in ``a numpy array on cpu``."""
-    library = type(array).__module__.partition(".")[0]
-    return f"a {library} array on {device(array)}"
+    return f"a {library_of(array)} array on {device(array)}"
 
 
 def same_dtype(**arrays: Array | None) -> Any:

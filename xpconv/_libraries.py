@@ -123,8 +123,19 @@ OPENERS: dict[str, Callable[[str], tuple[Namespace, Any]]] = {
 # --- the other things that differ ---------------------------------------------------------------
 
 
+_MEMBERS: dict[str, Callable[[Any], bool]] = {
+    "numpy": array_api_compat.is_numpy_array,
+    "cupy": array_api_compat.is_cupy_array,
+    "torch": array_api_compat.is_torch_array,
+    "jax": array_api_compat.is_jax_array,
+}
+
+
 def library_of(array: Array) -> str:
     """Return the name of the library that an array belongs to."""
+    for name, is_member in _MEMBERS.items():
+        if is_member(array):
+            return name
     return type(array).__module__.partition(".")[0]
 
 

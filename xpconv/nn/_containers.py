@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import ops
 from .._typing import Array
-from ._module import Backward, Grads, Module, merge, prefixed
+from ._module import Backward, Grads, Module, prefixed, second_names, under_first_names
 
 
 class _Container(Module):
@@ -24,14 +24,10 @@ class _Container(Module):
             if not name or "." in name:
                 raise ValueError(f"a layer's name must be a text without dots, got {name!r}")
         self._layers: dict[str, Module] = named
+        self._second = second_names(self)
 
     def children(self) -> dict[str, Module]:
         return dict(self._layers)
-
-    def _keys(self) -> list[str]:
-        """For each layer, the name its gradients go by: the first one, if it stands twice."""
-        first: dict[int, str] = {}
-        return [first.setdefault(id(layer), name) for name, layer in self._layers.items()]
 
     def __len__(self) -> int:
         return len(self._layers)
@@ -40,6 +36,7 @@ class _Container(Module):
         return iter(self._layers.values())
 
     def __getitem__(self, index: int) -> Module:
+        """Return one of the layers, by number."""
         return list(self._layers.values())[index]
 
 
@@ -61,7 +58,7 @@ class Sequential(_Container):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         backs = []
-        for name, layer in zip(self._keys(), self, strict=True):
+        for name, layer in self._layers.items():
             x, back = layer.forward(x, training=training)
             backs.append((name, back))
 
@@ -69,10 +66,16 @@ class Sequential(_Container):
             grads: Grads = {}
             for name, back in reversed(backs):
                 dy, inner = back(dy)
-                merge(grads, prefixed(name, inner))
-            return dy, grads
+                grads |= prefixed(name, inner)
+            return dy, under_first_names(grads, self._second)
 
         return x, backward
+
+    def __getitem__(self, index: int | slice) -> Any:
+        """Return one of the layers, or a part of them as a network of its own, names kept."""
+        if isinstance(index, slice):
+            return Sequential(dict(list(self._layers.items())[index]))
+        return super().__getitem__(index)
 
     def infer(self, x: Array) -> Array:
         for layer in self:
@@ -94,6 +97,7 @@ class Residual(Module):
     def __init__(self, body: Module, shortcut: Module | None = None) -> None:
         self.body = body
         self.shortcut = shortcut
+        self._second = second_names(self)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         y, back = self.body.forward(x, training=training)
@@ -108,8 +112,8 @@ class Residual(Module):
             if back_around is None:
                 return dx + dy, grads
             dx_around, inner = back_around(dy)
-            merge(grads, prefixed("shortcut", inner))
-            return dx + dx_around, grads
+            grads |= prefixed("shortcut", inner)
+            return dx + dx_around, under_first_names(grads, self._second)
 
         return ops.add(y, around), backward
 
@@ -144,11 +148,11 @@ class Concat(_Container):
         def backward(dy: Array) -> tuple[Array, Grads]:
             dx: Any = None
             grads: Grads = {}
-            for name, (_, back), part in zip(self._keys(), runs, pullback(dy), strict=True):
+            for name, (_, back), part in zip(self._layers, runs, pullback(dy), strict=True):
                 share, inner = back(part)
                 dx = share if dx is None else dx + share
-                merge(grads, prefixed(name, inner))
-            return dx, grads
+                grads |= prefixed(name, inner)
+            return dx, under_first_names(grads, self._second)
 
         return y, backward
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .._typing import Array
-from ._module import Backward, Grads, Module, merge, prefixed
+from ._module import Backward, Grads, Module, merge, prefixed, second_names, under_first_names
 
 
 class Node:
@@ -89,6 +89,7 @@ class Graph(Module):
             _Step(by_id[id(node.module)], tuple(place[id(source)] for source in node.inputs))
             for node in order
         ]
+        self._second = second_names(self)
         self._ends = tuple(place[id(node)] for node in ends)
         used = {source for step in self._steps for source in step.sources} | set(self._ends)
         for i in range(self._count):
@@ -128,6 +129,7 @@ class Graph(Module):
                     send(i, share)
                 merge(grads, prefixed(step.name, inner))
             dinputs = tuple(dvalues[:count])
+            grads = under_first_names(grads, self._second)
             return dinputs if count > 1 else dinputs[0], grads
 
         return self._end(values), backward

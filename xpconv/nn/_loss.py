@@ -27,6 +27,8 @@ class Loss:
                 f"reduction must be 'none', 'mean' or 'sum', got {options['reduction']!r}"
             )
         self._options = options
+        for name, value in options.items():
+            setattr(self, name, value)
 
     def __call__(self, logits: Array, target: Array) -> Array:
         """Return the loss."""

@@ -22,6 +22,7 @@ Backward = Callable[[Array], tuple[Any, Grads]]
 Observer = Callable[["Module", tuple[Any, ...], Any], None]
 
 _OBSERVER: ContextVar[Observer | None] = ContextVar("xpconv_observer", default=None)
+_RUNNING: ContextVar[frozenset[int]] = ContextVar("xpconv_running", default=frozenset())
 
 
 @contextmanager
@@ -46,10 +47,18 @@ def _observed(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def report(self: Module, *inputs: Any, **options: Any) -> Any:
-        result = method(self, *inputs, **options)
-        observer = _OBSERVER.get()
-        if observer is not None:
-            observer(self, inputs, result[0] if method.__name__ == "forward" else result)
+        observer, running = _OBSERVER.get(), _RUNNING.get()
+        if observer is None or id(self) in running:  # a method that calls another of its own
+            return method(self, *inputs, **options)
+        token = _RUNNING.set(running | {id(self)})
+        try:
+            result = method(self, *inputs, **options)
+        finally:
+            _RUNNING.reset(token)
+        arrays = tuple(
+            x for x in inputs if not isinstance(x, bool)
+        )  # ``training`` may be among them
+        observer(self, arrays, result[0] if method.__name__ == "forward" else result)
         return result
 
     return report
@@ -296,6 +305,24 @@ def _size(array: Array) -> int:
 def prefixed(prefix: str, grads: Grads) -> Grads:
     """Put a child's name before the keys of its gradients."""
     return {f"{prefix}.{key}": value for key, value in grads.items()}
+
+
+def second_names(module: Module) -> dict[str, str]:
+    """For modules that stand in several places of a network, their first name by the others."""
+    first: dict[int, str] = {}
+    names = [(name, first.setdefault(id(m), name)) for name, m in module.named_modules()]
+    return {name: original for name, original in names if name != original}
+
+
+def under_first_names(grads: Grads, second: Mapping[str, str]) -> Grads:
+    """Sum the gradients of a shared module under its first name, as `Module.parameters` has it."""
+    if not second:
+        return grads
+    summed: Grads = {}
+    for key, value in grads.items():
+        module, _, name = key.rpartition(".")
+        merge(summed, {f"{second.get(module, module)}.{name}": value})
+    return summed
 
 
 def merge(into: Grads, grads: Grads) -> None:

@@ -118,7 +118,9 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
     seen: set[int] = set()
 
     def note(module: Module, inputs: tuple[Any, ...], output: Any) -> None:
-        if module.children() or id(module) not in names or not hasattr(output, "shape"):
+        if isinstance(output, tuple):  # the values, before what else a layer returns
+            output = output[0]
+        if module.children() or id(module) not in names:
             return
         own = module._own_state() if id(module) not in seen else {}
         seen.add(id(module))
