@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -71,20 +69,6 @@ def twin(torch: Any, model: nn.Module) -> Any:
         {name: torch.tensor(np.array(value)) for name, value in model.state_dict().items()}
     )
     return layers
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two thread pools that wait for each other make such small arrays a thousand times slower."""
-    if "torch" not in sys.modules:
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("clip", [None, 0.5])
