@@ -10,6 +10,10 @@ from .._typing import Array
 from ._portable import scatter as scatter
 
 
+# Runs of fewer numbers than this are copied faster along the output's rows than along the window's.
+_SHORT_RUN = 12
+
+
 def gather(
     x: Array,
     kernel_size: tuple[int, ...],
@@ -20,26 +24,29 @@ def gather(
 ) -> Array:
     """Lay every window out as one row, by one copy of a strided view; see ``_portable.gather``.
 
-    Where the kernel is not dilated a row of the window is KW*C numbers that lie side by side.
+    Where the kernel is not dilated a row of the window is KW*C numbers that lie side by side. With
+    very few of them (the first layer of a network) the columns are written the other way around in
+    memory, which a matrix product does not mind.
     """
     n, *_, channels = x.shape
     along, *spatial, across = x.strides
     group = channels // groups
-    windows = np.lib.stride_tricks.as_strided(
-        x,
-        (groups, n, *out_size, *kernel_size, group),
-        (
-            group * across,
-            along,
-            *(b * s for b, s in zip(spatial, stride, strict=True)),
-            *(b * d for b, d in zip(spatial, dilation, strict=True)),
-            across,
-        ),
-        writeable=False,
-    )
-    cols = np.empty(windows.shape, dtype=x.dtype)
-    np.copyto(cols, windows)
-    return cols.reshape(groups, n * math.prod(out_size), math.prod(kernel_size) * group)
+    outer = (groups, n, *out_size)
+    inner = (*kernel_size, group)
+    steps = (group * across, along, *(b * s for b, s in zip(spatial, stride, strict=True)))
+    taps = (*(b * d for b, d in zip(spatial, dilation, strict=True)), across)
+    rows, window = n * math.prod(out_size), math.prod(inner)
+    if groups == 1 and kernel_size[-1] * group < _SHORT_RUN < out_size[-1]:
+        cols = _copied(x, inner + outer, taps + steps).reshape(window, groups, rows)
+        return cols.transpose(1, 2, 0)
+    return _copied(x, outer + inner, steps + taps).reshape(groups, rows, window)
+
+
+def _copied(x: Array, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
+    view = np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
+    cols = np.empty(shape, dtype=x.dtype)
+    np.copyto(cols, view)
+    return cols
 
 
 def product_into(target: Array, key: tuple[slice, ...], a: Array, b: Array) -> Array:
