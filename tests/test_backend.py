@@ -222,8 +222,12 @@ def test_the_device_number_is_heeded(fake_cupy: Any) -> None:
     assert str(get_backend("cupy:2")) == "cupy:2"
     assert str(get_backend("cupy")) == "cupy:0"
     assert get_backend("cupy") == get_backend("cupy:0") != get_backend("cupy:1")
-    info = get_backend("cupy").memory_info()
+    second = get_backend("cupy:1")
+    info = second.memory_info()
     assert (info.used, info.free, info.total) == (20, 10, 30)
+    second.synchronize()
+    with second.context() as current:
+        assert current == second.device
 
 
 # --- auto ------------------------------------------------------------------------------------
@@ -451,6 +455,22 @@ def test_waiting_and_measuring(backend: Library) -> None:
         assert info.used + info.free == info.total
     with chosen.context():
         assert backend.owns(chosen.asarray([1.0]))
+
+
+def test_memory_that_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    def untold(_: str) -> int:
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr("os.sysconf", untold)
+    assert get_backend("numpy").memory_info() is None
+
+
+def test_torch_without_a_gpu(torch: Any) -> None:
+    if torch.cuda.is_available():
+        assert str(get_backend("torch:cuda:0")) == "torch:cuda:0"
+        return
+    with refused("'cuda'", "torch", error=BackendError):
+        get_backend("torch:cuda")
 
 
 def test_available_backends_work() -> None:

@@ -246,6 +246,26 @@ def test_target_must_have_the_inputs_shape(backend: Library, loss) -> None:
         loss(backend.array(np.ones((4, 3))), backend.array(np.ones((4, 1))))
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@LOSSES
+def test_the_mean_of_nothing_is_nan(backend: Library, loss) -> None:
+    target = np.zeros(0, "int64") if loss is ops.cross_entropy else np.zeros((0, 3))
+    arrays = backend.array(np.zeros((0, 3))), backend.array(target)
+    value, pullback = ops.vjp(loss, *arrays)
+    backend.assert_equal(value, np.asarray(np.nan))
+    assert pullback(value)[0].shape == (0, 3)
+    backend.assert_equal(loss(*arrays, reduction="sum"), np.asarray(0.0))
+    assert loss(*arrays, reduction="none").shape[0] == 0
+
+
+@pytest.mark.parametrize("name", ["weight", "pos_weight"])
+@pytest.mark.parametrize("shape", [(2,), (3, 4), (1, 4, 3)])
+def test_bce_names_weights_that_do_not_broadcast(backend: Library, name: str, shape) -> None:
+    x = backend.array(np.ones((4, 3)))
+    with refused(name, str(shape), "(4, 3)"):
+        ops.binary_cross_entropy_with_logits(x, x, **{name: backend.array(np.ones(shape))})
+
+
 # --- PyTorch ---------------------------------------------------------------------------------
 
 

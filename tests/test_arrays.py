@@ -1,0 +1,49 @@
+"""What operations ask of their arrays before they compute."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.backends import Library, host
+from tests.refusals import refused
+from xpconv import _arrays
+
+
+def test_the_namespace_of_the_arrays(backend: Library) -> None:
+    x = backend.array([1.0])
+    assert _arrays.namespace(x=x, y=x, z=None) is backend.xp
+    with pytest.raises(TypeError, match="at least one array"):
+        _arrays.namespace(x=None)
+
+
+def test_dtypes_are_compared_by_name(backend: Library) -> None:
+    one, two = backend.array([1.0], "float32"), backend.array([1.0], "float64")
+    assert _arrays.same_dtype(x=one, weight=None, bias=one) == one.dtype
+    with refused("x is", "float32", "weight is", "float64", error=TypeError):
+        _arrays.same_dtype(x=one, weight=two)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128", "int64", "bool"])
+def test_what_is_floating(backend: Library, dtype: str) -> None:
+    array = backend.array([1], dtype)
+    floating = dtype in ("float32", "float64", "complex128")
+    assert _arrays.is_floating(backend.xp, array) is floating
+
+
+def test_half_precision_of_torch_is_floating(torch) -> None:
+    backend = Library("torch")
+    for dtype in (torch.float16, torch.bfloat16):
+        assert _arrays.is_floating(backend.xp, torch.ones(2, dtype=dtype))
+
+
+@pytest.mark.parametrize("writeable", [True, False])
+def test_writing(backend: Library, monkeypatch, writeable: bool) -> None:
+    """In place where the library allows it, else by a new array: the result is the same."""
+    if not writeable:
+        monkeypatch.setattr(_arrays, "is_writeable_array", lambda x: False)
+    xp = backend.xp
+    target = xp.zeros((2, 3), dtype=xp.float64, device=backend.device)
+    target = _arrays.put(target, (slice(None), 1), backend.array([5.0, 6.0]))
+    target = _arrays.add_at(target, (0, ...), backend.array([1.0, 1.0, 1.0]))
+    np.testing.assert_array_equal(host(target), [[1, 6, 1], [0, 6, 0]])
