@@ -185,7 +185,7 @@ def _draw_misread(
         axes.set_axis_off()
     for axes, index in zip(grid.flat, shown, strict=False):
         axes.imshow(images[index], cmap="gray_r", interpolation="nearest")
-        sure = "" if confidence is None else f", {confidence[index]:.0%}"
+        sure = "" if confidence is None else f", {100 * confidence[index]:.0f} %"
         axes.set_title(
             f"{labels[index]} read as {predictions[index]}{sure}", color=INK, fontsize=8, pad=3
         )

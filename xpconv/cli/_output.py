@@ -1,0 +1,36 @@
+"""Printing tables: by rich to a terminal where it is installed, as plain text otherwise."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def print_table(rows: Sequence[tuple[str, str]], title: str) -> None:
+    """Print lines of a name and a text under a title."""
+    if sys.stdout.isatty():
+        try:
+            from rich.console import Console
+            from rich.table import Table
+        except ImportError:
+            pass
+        else:
+            table = Table(title=title, title_justify="left", box=None, show_header=False)
+            table.add_column(style="bold", no_wrap=True)
+            table.add_column(overflow="fold")
+            for name, text in rows:
+                table.add_row(_plain(name), _plain(text))
+            Console().print(table, "")
+            return
+    width = max((len(name) for name, _ in rows), default=0)
+    print(title)
+    for name, text in rows:
+        print(f"  {name:{width}}  {text}")
+    print()
+
+
+def _plain(text: str) -> object:
+    """Keep square brackets, as in ``xpconv[train]``, from being read as rich's markup."""
+    from rich.text import Text
+
+    return Text(text)

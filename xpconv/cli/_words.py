@@ -1,0 +1,15 @@
+"""Results in words."""
+
+from __future__ import annotations
+
+
+def accuracy_in_words(accuracy: float, count: int) -> str:
+    """Say an accuracy as a share and as a count.
+
+    Examples
+    --------
+    >>> accuracy_in_words(0.98, 450)
+    'test accuracy 98.0 %: 441 of 450 test digits read correctly'
+    """
+    right = round(accuracy * count)
+    return f"test accuracy {100 * accuracy:.1f} %: {right} of {count} test digits read correctly"
