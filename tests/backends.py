@@ -120,9 +120,16 @@ class Library:
         """An array of this library holding a copy of ``values``.
 
         ``layout`` says how it lies in memory: ``"C"`` (contiguous), ``"channels_last"`` (axis 1
-        innermost), or ``"strided"`` (every second element of a larger array, along every axis).
+        innermost), ``"strided"`` (every second element of a larger array, along every axis),
+        ``"transposed"`` (the axes in reverse order) or ``"flipped"`` (backwards along every axis,
+        where the library can).
         """
         values = np.array(values, dtype=dtype)
+        if layout == "transposed" and values.ndim:
+            base = self._place(np.ascontiguousarray(values.T))
+            return self.xp.permute_dims(base, tuple(reversed(range(values.ndim))))
+        if layout == "flipped" and values.ndim:
+            return self.xp.flip(self._place(np.flip(values).copy()))
         if layout == "channels_last" and values.ndim > 2:
             base = self._place(np.ascontiguousarray(np.moveaxis(values, 1, -1)))
             return self.xp.permute_dims(base, (0, values.ndim - 1, *range(1, values.ndim - 1)))

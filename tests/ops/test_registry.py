@@ -127,7 +127,7 @@ def test_dtype_namespace_and_device_are_kept(backend: Library, sample: Sample, d
 
 
 @every_sample
-@pytest.mark.parametrize("layout", ["channels_last", "strided"])
+@pytest.mark.parametrize("layout", ["channels_last", "strided", "transposed", "flipped"])
 def test_memory_layout_does_not_matter(backend: Library, sample: Sample, layout: str) -> None:
     y, pullback = vjp(backend, sample)
     other, other_pullback = vjp(backend, sample, layout=layout)
@@ -135,6 +135,19 @@ def test_memory_layout_does_not_matter(backend: Library, sample: Sample, layout:
     gradients = pullback(cotangent(backend, y))
     for actual, desired in zip(
         other_pullback(cotangent(backend, y, layout=layout)), gradients, strict=True
+    ):
+        if desired is not None:
+            backend.assert_close(actual, desired, rtol=1e-13)
+
+
+@every_sample
+def test_cotangents_may_be_broadcast(backend: Library, sample: Sample) -> None:
+    """One number in memory that fills the whole cotangent, as behind a sum."""
+    y, pullback = vjp(backend, sample)
+    one = backend.array(np.full((1,) * y.ndim, 0.5))
+    gradients = pullback(backend.array(np.full(y.shape, 0.5)))
+    for actual, desired in zip(
+        pullback(backend.xp.broadcast_to(one, tuple(y.shape))), gradients, strict=True
     ):
         if desired is not None:
             backend.assert_close(actual, desired, rtol=1e-13)
