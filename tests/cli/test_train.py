@@ -388,7 +388,7 @@ def test_an_extra_that_is_missing(
     )
     assert train() == 2
     assert error_line(capsys) == (
-        "this needs scikit-learn and matplotlib: pip install 'xpconv[train]'"
+        "this needs scikit-learn, matplotlib: pip install 'xpconv[train]'"
     )
 
 

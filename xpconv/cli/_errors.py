@@ -26,7 +26,7 @@ def require(*modules: str) -> None:
     """
     missing = [EXTRAS[name] for name in modules if importlib.util.find_spec(name) is None]
     if missing:
-        raise UsageError(f"this needs {' and '.join(missing)}: pip install 'xpconv[train]'")
+        raise UsageError(f"this needs {', '.join(missing)}: pip install 'xpconv[train]'")
 
 
 def explain(error: Exception) -> str | None:

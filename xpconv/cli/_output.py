@@ -15,8 +15,15 @@ def print_table(rows: Sequence[tuple[str, str]], title: str) -> None:
         except ImportError:
             pass
         else:
-            table = Table(title=title, title_justify="left", box=None, show_header=False)
-            table.add_column(style="bold", no_wrap=True)
+            table = Table(
+                title=title,
+                title_style="bold",
+                title_justify="left",
+                box=None,
+                show_header=False,
+                padding=(0, 1, 0, 2),
+            )
+            table.add_column(style="cyan", no_wrap=True)
             table.add_column(overflow="fold")
             for name, text in rows:
                 table.add_row(_plain(name), _plain(text))
