@@ -121,6 +121,7 @@ ALL = {
     "step": lambda **kw: schedule.StepLR(3, **kw),
     "cosine": lambda **kw: schedule.CosineAnnealingLR(10, **kw),
     "one_cycle": lambda **kw: schedule.OneCycleLR(10, **kw),
+    "lambda": lambda **kw: schedule.LambdaLR(lambda t: 0.9**t, **kw),
     "plateau": lambda **kw: schedule.ReduceLROnPlateau(patience=0, **kw),
 }
 
@@ -165,6 +166,24 @@ def test_state_round_trip(name: str) -> None:
         other.observe(metric)
     assert one(2.0) == other(2.0)
     assert one.state_dict() == other.state_dict()
+
+
+def test_state_brings_the_settings_too() -> None:
+    """A resumed run goes on along the curve that it began."""
+    resumed = schedule.OneCycleLR(99, pct_start=0.9, warmup=3)
+    resumed.load_state_dict(schedule.OneCycleLR(10).state_dict())
+    assert [resumed(t) for t in (0, 1, 5)] == [schedule.OneCycleLR(10)(t) for t in (0, 1, 5)]
+
+
+def test_state_leaves_the_function_alone() -> None:
+    state = schedule.LambdaLR(lambda t: t, warmup=2).state_dict()
+    assert state == {"kind": "LambdaLR", "values": {"warmup": 2.0}}
+
+
+def test_lambda_is_a_function() -> None:
+    assert schedule.LambdaLR(lambda t: 3 * t)(2.0) == 6.0
+    with pytest.raises(TypeError, match="lr_lambda must be a function, got float"):
+        schedule.LambdaLR(0.5)  # type: ignore[arg-type]
 
 
 def test_state_of_another_kind() -> None:

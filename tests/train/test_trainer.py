@@ -433,6 +433,13 @@ def test_bad_settings_of_a_trainer(settings: dict[str, Any], message: str) -> No
         train.Trainer(network(), **settings)
 
 
+def test_a_function_is_no_schedule() -> None:
+    with pytest.raises(
+        TypeError, match=r"got function; for a function there is schedule\.LambdaLR"
+    ):
+        train.Trainer(network(), schedule=lambda t: 1.0)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "watcher",
     [

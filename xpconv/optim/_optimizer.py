@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
-from array_api_compat import device
+from array_api_compat import array_namespace, device
 
 from .._arrays import namespace, same_dtype
 from .._typing import Array
@@ -112,7 +112,9 @@ class Optimizer:
                 key: _beside(parameter, slot) for key, slot in self._slots.get(name, {}).items()
             }
             count = self._steps.get(name, 0) + 1
-            moved[name], kept[name] = self.update(parameter, gradient, slots, count, rate)
+            new, slots = self.update(parameter, gradient, slots, count, rate)
+            moved[name] = _as_array(new, parameter)
+            kept[name] = {key: _as_array(slot, parameter) for key, slot in slots.items()}
         # Everything is computed: from here on nothing can fail half-way.
         model.update(moved)
         self._slots.update(kept)
@@ -170,6 +172,13 @@ def at_least_zero(what: str, value: float) -> float:
 
 def _together(a: Array, b: Array) -> bool:
     return type(a) is type(b) and a.dtype == b.dtype and bool(device(a) == device(b))
+
+
+def _as_array(value: Array, parameter: Array) -> Array:
+    """Make an array again of what NumPy's arithmetic makes of 0-d arrays: a scalar."""
+    if value.ndim:
+        return value
+    return array_namespace(parameter).asarray(value, device=device(parameter))
 
 
 def _beside(parameter: Array, slot: Array) -> Array:

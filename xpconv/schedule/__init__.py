@@ -9,10 +9,18 @@ from __future__ import annotations
 
 from ._curves import (
     CosineAnnealingLR as CosineAnnealingLR,
+    LambdaLR as LambdaLR,
     OneCycleLR as OneCycleLR,
     StepLR as StepLR,
 )
 from ._plateau import ReduceLROnPlateau as ReduceLROnPlateau
 from ._schedule import Schedule as Schedule
 
-__all__ = ["CosineAnnealingLR", "OneCycleLR", "ReduceLROnPlateau", "Schedule", "StepLR"]
+__all__ = [
+    "CosineAnnealingLR",
+    "LambdaLR",
+    "OneCycleLR",
+    "ReduceLROnPlateau",
+    "Schedule",
+    "StepLR",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from ._schedule import Schedule, above_zero, at_least
 
@@ -140,6 +141,38 @@ class OneCycleLR(Schedule):
         if t >= self.total:
             return last
         return _cosine(1.0, last, (t - top) / (self.total - top))
+
+
+class LambdaLR(Schedule):
+    """Multiply by what a function says.
+
+    Parameters
+    ----------
+    lr_lambda : callable
+        Time in epochs to factor.
+    warmup : float, default 0.0
+        Epochs of linear warm-up, which multiplies.
+
+    Notes
+    -----
+    Counterpart of ``torch.optim.lr_scheduler.LambdaLR``. A checkpoint does not hold the function.
+
+    Examples
+    --------
+    >>> from xpconv.schedule import LambdaLR
+    >>> LambdaLR(lambda t: 1 / (1 + t))(3.0)
+    0.25
+    """
+
+    def __init__(self, lr_lambda: Callable[[float], float], *, warmup: float = 0.0) -> None:
+        super().__init__(warmup=warmup)
+        if not callable(lr_lambda):
+            raise TypeError(f"lr_lambda must be a function, got {type(lr_lambda).__name__}")
+        self.lr_lambda = lr_lambda
+
+    def factor_at(self, t: float) -> float:
+        """Return the factor at a time as if there were no warm-up."""
+        return float(self.lr_lambda(t))
 
 
 def _cosine(start: float, end: float, part: float) -> float:

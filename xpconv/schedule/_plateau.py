@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 from ._schedule import Schedule, at_least
 
@@ -45,8 +44,6 @@ class ReduceLROnPlateau(Schedule):
     >>> schedule(3.0)
     0.5
     """
-
-    state_names: ClassVar[tuple[str, ...]] = ("reduction", "best", "bad_epochs", "cooling")
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 
 class Schedule:
@@ -16,7 +16,6 @@ class Schedule:
     """
 
     monitor: str | None = None
-    state_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *, warmup: float = 0.0) -> None:
         self.warmup = at_least(0.0, "warmup", warmup)
@@ -45,14 +44,11 @@ class Schedule:
         """Take note of how an epoch went; only `ReduceLROnPlateau` does."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the schedule has learnt from `observe`, fit for JSON."""
-        return {
-            "kind": type(self).__name__,
-            **{name: getattr(self, name) for name in self.state_names},
-        }
+        """Return settings and what has been learnt from `observe`, fit for JSON."""
+        return {"kind": type(self).__name__, "values": self._values()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue where another schedule's `state_dict` was taken.
+        """Continue where another schedule's `state_dict` was taken, settings included.
 
         Raises
         ------
@@ -63,8 +59,12 @@ class Schedule:
             raise ValueError(
                 f"the state is of {state['kind']}, this schedule is {type(self).__name__}"
             )
-        for name in self.state_names:
-            setattr(self, name, state[name])
+        for name in self._values():
+            setattr(self, name, state["values"][name])
+
+    def _values(self) -> dict[str, Any]:
+        """All attributes but functions, which no file can hold."""
+        return {name: value for name, value in vars(self).items() if not callable(value)}
 
 
 def at_least(limit: float, name: str, value: float) -> float:

@@ -77,8 +77,7 @@ def check_targets(
                 f"shape {_batch(output_shape)}, and {name} takes equal shapes"
             )
     elif targets == "classes":
-        options = getattr(loss, "_options", {})
-        _check_labels(output_shape, options.get("ignore_index", -100), y, what)
+        _check_labels(output_shape, getattr(loss, "ignore_index", -100), y, what)
 
 
 def _check_labels(output_shape: tuple[int, ...], ignore_index: int, y: Array, what: str) -> None:

@@ -14,6 +14,7 @@ from ..backend import Backend, get_backend, to_numpy, use_backend
 from ..data import ArrayDataset, batches, check_batch_size, to_device
 from ..optim import Adam, Optimizer, clip_grad_norm
 from ..random import Stream, use_stream
+from ..schedule import Schedule
 from . import _state
 from ._callbacks import Callback
 from ._checks import as_dataset, check_monitors, check_samples, check_targets, output_shape
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     import os
 
     from ..nn import Module
-    from ..schedule import Schedule
 
 Data = ArrayDataset | tuple[Array, Array]
 
@@ -77,7 +77,8 @@ class Trainer:
     -----
     Nothing in a step waits for the device: losses and metrics are summed there and read once an
     epoch, or when the bar is drawn anew. Everything random derives from the seed, the epoch and the
-    step, so a run that is killed and resumed from a `Checkpoint` gives bit-identical weights.
+    step, so a run that is killed and resumed from a `Checkpoint` gives bit-identical weights (with
+    the same libraries and number of threads, which decide the order of sums).
 
     The loop itself has no secrets; this is one by hand:
 
@@ -119,6 +120,11 @@ class Trainer:
     ) -> None:
         if progress not in ("auto", "bar", "plain", True, False):
             raise ValueError(f"progress must be 'auto', 'bar', 'plain' or a bool, got {progress!r}")
+        if schedule is not None and not isinstance(schedule, Schedule):
+            raise TypeError(
+                f"schedule must be a Schedule, got {type(schedule).__name__}; "
+                "for a function there is schedule.LambdaLR"
+            )
         self.model = model
         self.loss = as_loss(loss)
         self.optimizer = Adam() if optimizer is None else optimizer
@@ -168,8 +174,8 @@ class Trainer:
         shuffle : bool, default True
             Whether every epoch takes the samples in an order of its own.
         resume : str or path, optional
-            A file that a `Checkpoint` or `save` has written. Weights, optimiser with its
-            hyperparameters, schedule, random state, history and callbacks are taken from it.
+            A file that a `Checkpoint` or `save` has written. Weights, optimiser and schedule with
+            their settings, random state, history and callbacks are taken from it.
 
         Returns
         -------
