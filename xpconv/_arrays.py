@@ -52,6 +52,8 @@ def namespace(**arrays: Array | None) -> Namespace:
 
 
 def _mixed(first_name: str, first: Array, name: str, array: Array) -> str:
+    if library_of(first) == "numpy":  # host data has to move, not what waits for it on a device
+        first_name, first, name, array = name, array, first_name, first
     return (
         f"{name} is {describe(array)} but {first_name} is {describe(first)}: arrays of one call "
         "must live in one library and on one device; move it with "

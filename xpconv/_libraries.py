@@ -34,7 +34,7 @@ class MemoryInfo(NamedTuple):
 def _import(module: str, what: str, mend: str) -> Any:
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except Exception as error:  # a broken installation fails in many ways
         raise BackendError(f"{what} cannot be imported ({error}); {mend}") from error
 
 
@@ -148,6 +148,13 @@ def device_name(library: str, device: Any) -> str:
     if library == "array_api_strict":
         return str(device._device)
     return str(device)
+
+
+def plain(array: Array) -> Array:
+    """Return an array that is no NumPy scalar and that no automatic differentiation follows."""
+    if isinstance(array, np.generic):
+        return np.asarray(array)
+    return array.detach() if getattr(array, "requires_grad", False) is True else array
 
 
 def to_host(array: Array) -> np.ndarray:

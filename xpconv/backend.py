@@ -86,9 +86,11 @@ class Backend:
             An array of this library on this device.
         """
         if isinstance(dtype, str):
-            dtype = getattr(self.xp, dtype)
+            name, dtype = dtype, getattr(self.xp, dtype, None)
+            if dtype is None:
+                raise ValueError(f"{self.name} has no dtype {name!r}")
         if array_api_compat.is_array_api_obj(x) and _libraries.library_of(x) == self.name:
-            here = x
+            here = _libraries.plain(x)
             if array_api_compat.device(x) != self.device:
                 with self.context():
                     here = array_api_compat.to_device(x, self.device)
@@ -236,9 +238,9 @@ def explain_auto() -> tuple[str, str]:
 @cache
 def _failure(name: str) -> str | None:
     """Why a backend cannot work, or None if it can."""
-    if importlib.util.find_spec(name) is None:
-        return f"{name} is not installed"
     try:
+        if importlib.util.find_spec(name) is None:
+            return f"{name} is not installed"
         get_backend(name)
     except BackendError as error:
         return str(error)

@@ -15,13 +15,13 @@ class _Container(Module):
 
     def __init__(self, *layers: Module | Mapping[str, Module]) -> None:
         if len(layers) == 1 and isinstance(layers[0], Mapping):
-            named = dict(layers[0])
+            named: dict[Any, Any] = dict(layers[0])
         else:
-            named = {str(i): layer for i, layer in enumerate(layers)}  # type: ignore[misc]
+            named = {str(i): layer for i, layer in enumerate(layers)}
         for name, layer in named.items():
             if not isinstance(layer, Module):
                 raise TypeError(f"layer {name!r} must be a Module, got {type(layer).__name__}")
-            if not name or "." in name:
+            if not isinstance(name, str) or not name or "." in name:
                 raise ValueError(f"a layer's name must be a text without dots, got {name!r}")
         self._layers: dict[str, Module] = named
         self._second = second_names(self)

@@ -38,9 +38,9 @@ class _Conv(Module):
         *,
         rng: Stream | None = None,
     ) -> None:
-        for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
-            ntuple(value, 1, name, minimum=1)
-        ntuple(groups, 1, "groups", minimum=1)
+        (in_channels,) = ntuple(in_channels, 1, "in_channels", minimum=1)
+        (out_channels,) = ntuple(out_channels, 1, "out_channels", minimum=1)
+        (groups,) = ntuple(groups, 1, "groups", minimum=1)
         if in_channels % groups:
             raise ValueError(
                 f"in_channels must be divisible by groups, got {in_channels} and {groups}"

@@ -79,6 +79,8 @@ class Graph(Module):
     ) -> None:
         starts = _nodes("inputs", inputs)
         ends = _nodes("outputs", outputs)
+        if len(set(map(id, starts))) < len(starts):
+            raise ValueError("an nn.Input() is given twice among the graph's inputs")
         self._single_output = isinstance(outputs, Node)
         order = _topological(starts, ends)
         self._layers = _named(order, names or {})
@@ -116,7 +118,7 @@ class Graph(Module):
             def send(i: int, share: Array) -> None:
                 dvalues[i] = share if dvalues[i] is None else dvalues[i] + share
 
-            for i, share in zip(ends, (dy,) if self._single_output else dy, strict=True):
+            for i, share in zip(ends, self._cotangents(dy), strict=True):
                 send(i, share)
             grads: Grads = {}
             for place in reversed(range(len(steps))):
@@ -143,6 +145,17 @@ class Graph(Module):
                 if last_use[i] == k and i not in self._ends:
                     values[i] = None
         return self._end(values)
+
+    def _cotangents(self, dy: Any) -> tuple[Array, ...]:
+        if self._single_output:
+            return (dy,)
+        if not isinstance(dy, list | tuple) or len(dy) != len(self._ends):
+            got = len(dy) if isinstance(dy, list | tuple) else type(dy).__name__
+            raise ValueError(
+                f"the graph has {len(self._ends)} outputs and backward takes a tuple of as many "
+                f"arrays, got {got}"
+            )
+        return tuple(dy)
 
     def _begin(self, inputs: tuple[Array, ...]) -> list[Any]:
         if len(inputs) != self._count:

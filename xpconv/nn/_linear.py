@@ -40,8 +40,8 @@ class Linear(Module):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, *, rng: Stream | None = None
     ) -> None:
-        ntuple(in_features, 1, "in_features", minimum=1)
-        ntuple(out_features, 1, "out_features", minimum=1)
+        (in_features,) = ntuple(in_features, 1, "in_features", minimum=1)
+        (out_features,) = ntuple(out_features, 1, "out_features", minimum=1)
         self.in_features, self.out_features = in_features, out_features
         shape = (out_features, in_features)
         self.weight: Array = born(kaiming_uniform(shape, a=math.sqrt(5), rng=rng))

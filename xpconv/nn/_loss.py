@@ -26,9 +26,13 @@ class Loss:
             raise ValueError(
                 f"reduction must be 'none', 'mean' or 'sum', got {options['reduction']!r}"
             )
-        self._options = options
+        self._names = tuple(options)
         for name, value in options.items():
             setattr(self, name, value)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._names}
 
     def __call__(self, logits: Array, target: Array) -> Array:
         """Return the loss."""

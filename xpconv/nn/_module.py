@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from numbers import Number
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from array_api_compat import is_array_api_obj
@@ -21,7 +22,7 @@ Grads = dict[str, Array]
 Backward = Callable[[Array], tuple[Any, Grads]]
 Observer = Callable[["Module", tuple[Any, ...], Any], None]
 
-_OBSERVER: ContextVar[Observer | None] = ContextVar("xpconv_observer", default=None)
+_OBSERVERS: ContextVar[tuple[Observer, ...]] = ContextVar("xpconv_observers", default=())
 _RUNNING: ContextVar[frozenset[int]] = ContextVar("xpconv_running", default=frozenset())
 
 
@@ -35,11 +36,11 @@ def observe(callback: Observer) -> Iterator[None]:
         ``callback(module, inputs, output)`` is called when a layer's forward pass or inference
         has finished, inner layers before the container that holds them.
     """
-    token = _OBSERVER.set(callback)
+    token = _OBSERVERS.set((*_OBSERVERS.get(), callback))
     try:
         yield
     finally:
-        _OBSERVER.reset(token)
+        _OBSERVERS.reset(token)
 
 
 def _observed(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,8 +48,8 @@ def _observed(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def report(self: Module, *inputs: Any, **options: Any) -> Any:
-        observer, running = _OBSERVER.get(), _RUNNING.get()
-        if observer is None or id(self) in running:  # a method that calls another of its own
+        observers, running = _OBSERVERS.get(), _RUNNING.get()
+        if not observers or id(self) in running:  # a method that calls another of its own
             return method(self, *inputs, **options)
         token = _RUNNING.set(running | {id(self)})
         try:
@@ -58,7 +59,8 @@ def _observed(method: Callable[..., Any]) -> Callable[..., Any]:
         arrays = tuple(
             x for x in inputs if not isinstance(x, bool)
         )  # ``training`` may be among them
-        observer(self, arrays, result[0] if method.__name__ == "forward" else result)
+        for observer in observers:
+            observer(self, arrays, result[0] if method.__name__ == "forward" else result)
         return result
 
     return report
@@ -148,15 +150,14 @@ class Module:
     # --- structure -------------------------------------------------------------------------------
 
     def children(self) -> dict[str, Module]:
-        """Return the modules directly inside this one, by name; lists are numbered."""
+        """Return the modules directly inside this one, by name.
+
+        Those in lists and dicts go by the attribute's name and their number or key.
+        """
         found: dict[str, Module] = {}
         for name, value in vars(self).items():
-            if name.startswith("_"):
-                continue
-            if isinstance(value, Module):
-                found[name] = value
-            elif isinstance(value, list | tuple):
-                found |= {f"{name}.{i}": m for i, m in enumerate(value) if isinstance(m, Module)}
+            if not name.startswith("_"):
+                found |= _modules_in(name, value)
         return found
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
@@ -170,7 +171,7 @@ class Module:
         own = {
             name: value
             for name, value in vars(self).items()
-            if not name.startswith("_") and is_array_api_obj(value)
+            if not name.startswith("_") and _is_array(value)
         }
         return dict(sorted(own.items(), key=lambda item: item[0] in self.buffer_names))
 
@@ -265,7 +266,16 @@ class Module:
         -------
         Module
             The module itself.
+
+        Raises
+        ------
+        BackendError
+            If the backend cannot work.
+        TypeError
+            If the dtype is not floating. Nothing is changed then.
         """
+        if dtype is not None and "float" not in str(dtype):
+            raise TypeError(f"a module's dtype must be floating, as 'float32', got {dtype!r}")
         moved = {}
         for key, array in self.state_dict().items():
             target = backend_of(array) if backend is None else get_backend(backend)
@@ -293,6 +303,23 @@ class Module:
             return f"{type(self).__name__}({self._describe()})"
         lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in children.items()]
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def _is_array(value: Any) -> bool:
+    """Whether a value is an array; NumPy's scalars, which may be sizes or rates, are none."""
+    return is_array_api_obj(value) and not isinstance(value, Number)
+
+
+def _modules_in(name: str, value: Any) -> Iterator[tuple[str, Module]]:
+    """Yield a module, or the modules in a list or a dict of them, at any depth."""
+    if isinstance(value, Module):
+        yield name, value
+    elif isinstance(value, list | tuple):
+        for i, entry in enumerate(value):
+            yield from _modules_in(f"{name}.{i}", entry)
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _modules_in(f"{name}.{key}", entry)
 
 
 def _size(array: Array) -> int:

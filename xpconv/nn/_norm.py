@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from .. import ops
 from .._shapes import ntuple
@@ -30,7 +30,7 @@ class _BatchNorm(Module):
         affine: bool = True,
         track_running_stats: bool = True,
     ) -> None:
-        ntuple(num_features, 1, "num_features", minimum=1)
+        (num_features,) = ntuple(num_features, 1, "num_features", minimum=1)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         shape = (num_features,)
@@ -70,12 +70,13 @@ class _BatchNorm(Module):
 
     def _track(self, mean: Array, var: Array, count: int) -> None:
         """Move the running statistics towards a batch's; the variance without its bias."""
+        xp = array_namespace(mean)
+        number = self.num_batches_tracked + 1  # NumPy makes a scalar of it
+        self.num_batches_tracked = xp.asarray(number, dtype=xp.int64, device=device(mean))
         if count == 0:
             return
-        self.num_batches_tracked = self.num_batches_tracked + 1
         share = self.momentum
         if share is None:  # the plain average of all batches so far
-            xp = array_namespace(mean)
             share = 1 / xp.astype(self.num_batches_tracked, mean.dtype)
         unbiased = var * (count / max(count - 1, 1))
         self.running_mean = self.running_mean * (1 - share) + mean * share

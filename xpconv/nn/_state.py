@@ -21,6 +21,8 @@ def load_state(
     ValueError
         If shapes differ.
     """
+    if not isinstance(state, Mapping):
+        raise TypeError(f"expected state_dict to be dict-like, got {type(state).__name__}")
     complaints = []
     if strict:
         missing = [repr(key) for key in own if key not in state]

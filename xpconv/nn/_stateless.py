@@ -20,9 +20,13 @@ class Stateless(Module):
     _op: ClassVar[Callable[..., Array]]
 
     def __init__(self, **options: Any) -> None:
-        self._options = options
+        self._names = tuple(options)
         for name, value in options.items():
             setattr(self, name, value)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._names}
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         y, pullback = ops.vjp(type(self)._op, x, **self._options)

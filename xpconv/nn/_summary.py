@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .._arrays import itemsize
+from .._shapes import ntuple
 from ..backend import get_backend
 from ._module import Module, observe
 
@@ -113,34 +115,60 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
     >>> table.parameters, table.rows[0].output_shape
     (40, (4, 6, 6))
     """
-    names = {id(module): name for name, module in model.named_modules()}
+    shape = _checked_shape(input_shape)
+    names: dict[int, str] = {}
+    for name, module in model.named_modules():
+        names.setdefault(id(module), name)
     rows: list[Row] = []
     seen: set[int] = set()
 
     def note(module: Module, inputs: tuple[Any, ...], output: Any) -> None:
-        if isinstance(output, tuple):  # the values, before what else a layer returns
-            output = output[0]
-        if module.children() or id(module) not in names:
-            return
         own = module._own_state() if id(module) not in seen else {}
         seen.add(id(module))
+        if id(module) not in names or (module.children() and not own):
+            return
+        if isinstance(output, tuple):  # the values, before what else a layer returns
+            output = output[0]
+        kept = [(math.prod(a.shape), a.dtype) for a in own.values()]
+        if not module.children():
+            kept.append((math.prod(output.shape[1:]), output.dtype))
+        trained = [a for k, a in own.items() if k not in module.buffer_names]
         rows.append(
             Row(
                 name=names[id(module)],
                 kind=type(module).__name__,
                 output_shape=tuple(output.shape[1:]),
-                parameters=sum(
-                    math.prod(a.shape) for k, a in own.items() if k not in module.buffer_names
-                ),
-                flops=module.flops(tuple(tuple(x.shape) for x in inputs), tuple(output.shape)),
-                memory=sum(math.prod(a.shape) * itemsize(a.dtype) for a in (output, *own.values())),
+                parameters=sum(math.prod(a.shape) for a in trained),
+                flops=module.flops(tuple(map(_single, inputs)), _single(output)),
+                memory=sum(count * itemsize(dtype) for count, dtype in kept),
             )
         )
 
     backend = model.backend or get_backend()
     floating = [a.dtype for a in model.parameters().values()]
     dtype = floating[0] if floating else backend.xp.float32
-    x = backend.xp.zeros((1, *input_shape), dtype=dtype, device=backend.device)
+    x = backend.xp.zeros((_BATCH, *shape), dtype=dtype, device=backend.device)
     with observe(note):
-        model(x)
-    return Summary(tuple(rows), tuple(input_shape))
+        y = model(x)
+    first = y[0] if isinstance(y, tuple) else y
+    if first.ndim == 0 or first.shape[0] != _BATCH:
+        raise ValueError(
+            f"input_shape {shape} is not the shape of one input of this model: for a batch of "
+            f"{_BATCH} it returns an array of shape {tuple(first.shape)}"
+        )
+    return Summary(tuple(rows), shape)
+
+
+# Two, not one: an input shape that lacks an axis cannot pass its batch off as a channel.
+_BATCH = 2
+
+
+def _single(array: Any) -> tuple[int, ...]:
+    """Shape of an array as it would be for a batch of one."""
+    return (1, *array.shape[1:])
+
+
+def _checked_shape(input_shape: Any) -> tuple[int, ...]:
+    if not isinstance(input_shape, Sequence) or isinstance(input_shape, str):
+        raise TypeError(f"input_shape must be a tuple such as (C, H, W), got {input_shape!r}")
+    return ntuple(input_shape, len(input_shape), "input_shape", minimum=1)

@@ -38,22 +38,38 @@ def fan_in_and_fan_out(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[1] * receptive, shape[0] * receptive
 
 
-def calculate_gain(nonlinearity: str = "relu", a: float = 0.0) -> float:
+def calculate_gain(nonlinearity: str = "relu", param: float | None = None) -> float:
     """Return the factor that keeps the variance through a nonlinearity.
 
     Parameters
     ----------
-    nonlinearity : {"linear", "sigmoid", "tanh", "relu", "leaky_relu"}
-        What follows the layer.
-    a : float, default 0.0
-        Negative slope of the leaky relu.
+    nonlinearity : str
+        What follows the layer: ``"linear"``, ``"conv1d"`` to ``"conv3d"``, ``"sigmoid"``,
+        ``"tanh"``, ``"relu"``, ``"leaky_relu"`` or ``"selu"``.
+    param : float, optional
+        Negative slope of the leaky relu, by default 0.01.
+
+    Returns
+    -------
+    float
+        As ``torch.nn.init.calculate_gain``.
+
+    Raises
+    ------
+    ValueError
+        If the nonlinearity is none of these.
     """
+    slope = 0.01 if param is None else param
     gains = {
         "linear": 1.0,
+        "conv1d": 1.0,
+        "conv2d": 1.0,
+        "conv3d": 1.0,
         "sigmoid": 1.0,
         "tanh": 5 / 3,
         "relu": math.sqrt(2),
-        "leaky_relu": math.sqrt(2 / (1 + a * a)),
+        "leaky_relu": math.sqrt(2 / (1 + slope * slope)),
+        "selu": 3 / 4,
     }
     if nonlinearity not in gains:
         raise ValueError(f"nonlinearity must be one of {sorted(gains)}, got {nonlinearity!r}")
