@@ -103,6 +103,7 @@ class _Bar:
             TextColumn("{task.fields[numbers]}"),
             TimeRemainingColumn(),
             console=console,
+            transient=True,  # the epochs' lines say it all in the end
         )
         run = trainer.run
         self._task = self._progress.add_task(
