@@ -10,6 +10,7 @@ import numpy as np
 
 from tests.backends import Library, host
 from xpconv import nn
+from xpconv.random import Stream, use_stream
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class Case:
     shapes: tuple[tuple[int, ...], ...]
     twin: tuple[Any, ...] | None = None
     training: bool = False
+
+    def make_seeded(self) -> nn.Module:
+        """The layer with the same initial weights every time."""
+        with use_stream(Stream(7)):
+            return self.make()
 
     def inputs(self, seed: int = 0) -> list[np.ndarray]:
         """Numbers far from zero and from one another, where kinks and ties are."""
@@ -39,93 +45,120 @@ def case(make: Callable[[], nn.Module], *shapes: tuple[int, ...], **options: Any
     return Case(make, shapes, **options)
 
 
+def twins(name: str, *arguments: Any, shape: tuple[int, ...], **options: Any) -> Case:
+    """A layer that takes the same arguments here and in PyTorch."""
+    return case(
+        lambda: getattr(nn, name)(*arguments), shape, twin=(name, *arguments), **options
+    )
+
+
 X1, X2, X3 = (2, 4, 7), (2, 4, 6, 5), (2, 2, 4, 3, 4)
 
-CASES = [
-    case(lambda: nn.Conv1d(4, 3, 3), X1, twin=("Conv1d", 4, 3, 3)),
-    case(
-        lambda: nn.Conv2d(4, 6, (3, 2), 2, 1, 1, 2, bias=False),
-        X2,
-        twin=("Conv2d", 4, 6, (3, 2), 2, 1, 1, 2, False),
-    ),
-    case(lambda: nn.Conv2d(4, 3, 3, padding="same"), X2, twin=("Conv2d", 4, 3, 3, 1, "same")),
+CONVOLUTIONS = [
+    twins("Conv1d", 4, 3, 3, shape=X1),
+    twins("Conv1d", 4, 2, 2, 2, 1, 3, 2, False, shape=X1),
+    twins("Conv1d", 4, 3, 1, shape=(4, 7)),  # without a batch axis
+    twins("Conv2d", 4, 6, (3, 2), 2, 1, 1, 2, False, shape=X2),
+    twins("Conv2d", 4, 3, 3, 1, "same", shape=X2),
+    twins("Conv2d", 4, 3, (2, 3), (2, 1), "valid", (1, 2), shape=X2),
+    twins("Conv2d", 4, 8, 3, 1, (2, 0), 1, 4, shape=X2),  # each channel for itself
+    twins("Conv2d", 4, 3, 1, 2, shape=X2),
+    twins("Conv2d", 4, 3, 3, shape=(4, 6, 5)),
     case(lambda: nn.Conv2d(4, 3, 3, padding=((0, 1), (2, 0))), X2),
-    case(lambda: nn.Conv3d(2, 3, (2, 1, 3)), X3, twin=("Conv3d", 2, 3, (2, 1, 3))),
-    case(lambda: nn.MaxPool1d(3, 2, 1), X1, twin=("MaxPool1d", 3, 2, 1)),
-    case(lambda: nn.MaxPool2d(2), X2, twin=("MaxPool2d", 2)),
-    case(
-        lambda: nn.MaxPool2d(2, 2, 0, 1, False, True),
-        X2,
-        twin=("MaxPool2d", 2, 2, 0, 1, False, True),
-    ),
-    case(lambda: nn.MaxPool3d(2, 1), X3, twin=("MaxPool3d", 2, 1)),
-    case(lambda: nn.AvgPool1d(3, 2, 1), X1, twin=("AvgPool1d", 3, 2, 1)),
-    case(
-        lambda: nn.AvgPool2d(3, 2, 1, True, False),
-        X2,
-        twin=("AvgPool2d", 3, 2, 1, True, False),
-    ),
-    case(
-        lambda: nn.AvgPool3d(2, divisor_override=3),
-        X3,
-        twin=("AvgPool3d", 2, None, 0, False, True, 3),
-    ),
+    twins("Conv3d", 2, 3, (2, 1, 3), shape=X3),
+    twins("Conv3d", 2, 4, 2, (2, 1, 2), 1, (1, 2, 1), 2, shape=X3),
+]
+POOLS = [
+    twins("MaxPool1d", 3, 2, 1, shape=X1),
+    twins("MaxPool1d", 2, 1, 0, 2, shape=X1),
+    twins("MaxPool2d", 2, shape=X2),
+    twins("MaxPool2d", (3, 2), (1, 2), (1, 0), (1, 2), shape=X2),
+    twins("MaxPool2d", 2, 2, 0, 1, False, True, shape=X2),
+    twins("MaxPool2d", 2, shape=(4, 6, 5)),
+    twins("MaxPool3d", 2, 1, shape=X3),
+    twins("MaxPool3d", (2, 3, 2), 2, (1, 0, 1), 1, False, True, shape=X3),
+    twins("AvgPool1d", 3, 2, 1, shape=X1),
+    twins("AvgPool1d", 3, None, 0, True, False, shape=X1),
+    twins("AvgPool2d", 2, shape=X2),
+    twins("AvgPool2d", 3, 2, 1, True, False, shape=X2),
+    twins("AvgPool2d", (2, 3), 1, (1, 0), False, True, 5, shape=X2),
+    twins("AvgPool3d", 2, None, 0, False, True, 3, shape=X3),
+    twins("AvgPool3d", (2, 3, 2), 1, (1, 0, 1), shape=X3),
+    case(nn.GlobalAvgPool, X1, twin=("AdaptiveAvgPool1d", 1)),
     case(nn.GlobalAvgPool, X2, twin=("AdaptiveAvgPool2d", 1)),
+    case(nn.GlobalMaxPool, X2, twin=("AdaptiveMaxPool2d", 1)),
     case(nn.GlobalMaxPool, X3, twin=("AdaptiveMaxPool3d", 1)),
-    case(lambda: nn.Linear(4, 3), (2, 4), twin=("Linear", 4, 3)),
-    case(lambda: nn.Linear(4, 3, bias=False), (2, 5, 4), twin=("Linear", 4, 3, False)),
+]
+NORMS = [
+    twins(name, 4, shape=shape, training=training)
+    for name, shape in (
+        ("BatchNorm1d", (5, 4)),
+        ("BatchNorm1d", X1),
+        ("BatchNorm2d", X2),
+        ("BatchNorm3d", (2, 4, 2, 3, 2)),
+    )
+    for training in (False, True)
+] + [
+    twins("BatchNorm2d", 4, 0.1, None, False, shape=X2, training=True),
     *(
-        case(lambda make=make: make(4), shape, twin=(make.__name__, 4), training=training)
-        for make, shape in (
-            (nn.BatchNorm1d, (5, 4)),
-            (nn.BatchNorm1d, X1),
-            (nn.BatchNorm2d, X2),
-            (nn.BatchNorm3d, (2, 4, 2, 3, 2)),
-        )
-        for training in (False, True)
+        twins("BatchNorm2d", 4, 1e-5, 0.1, affine, False, shape=X2, training=training)
+        for affine, training in ((True, False), (True, True), (False, False))
     ),
-    case(
-        lambda: nn.BatchNorm2d(4, 0.1, None, False),
-        X2,
-        twin=("BatchNorm2d", 4, 0.1, None, False),
-        training=True,
-    ),
-    case(
-        lambda: nn.BatchNorm2d(4, track_running_stats=False),
-        X2,
-        twin=("BatchNorm2d", 4, 1e-5, 0.1, True, False),
-    ),
-    case(lambda: nn.Dropout(0.3), X2, twin=("Dropout", 0.3)),
+]
+OTHER_LAYERS = [
+    twins("Linear", 4, 3, shape=(2, 4)),
+    twins("Linear", 4, 3, shape=(4,)),
+    twins("Linear", 4, 3, False, shape=(2, 5, 4)),
+    twins("Dropout", 0.3, shape=X2),
     case(lambda: nn.Dropout(0.3), X2, training=True),
-    case(nn.ReLU, X1, twin=("ReLU",)),
-    case(nn.LeakyReLU, X1, twin=("LeakyReLU",)),
-    case(lambda: nn.LeakyReLU(0.2), X1, twin=("LeakyReLU", 0.2)),
-    case(nn.Sigmoid, X1, twin=("Sigmoid",)),
-    case(nn.Tanh, X1, twin=("Tanh",)),
-    case(nn.GELU, X1, twin=("GELU",)),
-    case(lambda: nn.GELU("tanh"), X1, twin=("GELU", "tanh")),
-    case(nn.SiLU, X1, twin=("SiLU",)),
-    case(lambda: nn.Softmax(1), X1, twin=("Softmax", 1)),
-    case(lambda: nn.LogSoftmax(-1), X1, twin=("LogSoftmax", -1)),
-    case(nn.Flatten, X2, twin=("Flatten",)),
-    case(lambda: nn.Flatten(0, 1), X2, twin=("Flatten", 0, 1)),
-    case(nn.Identity, X1, twin=("Identity",)),
-    case(lambda: nn.Unfold(2, 1, 1, 2), X2, twin=("Unfold", 2, 1, 1, 2)),
-    case(lambda: nn.Fold((3, 4), 2), (2, 12, 6), twin=("Fold", (3, 4), 2)),
+    twins("Dropout", 0.0, shape=X2, training=True),
+    twins("Dropout", 1.0, shape=X2, training=True),
+    twins("ReLU", shape=X1),
+    twins("LeakyReLU", shape=X1),
+    twins("LeakyReLU", 0.2, shape=X1),
+    twins("Sigmoid", shape=X1),
+    twins("Tanh", shape=X1),
+    twins("GELU", shape=X1),
+    twins("GELU", "tanh", shape=X1),
+    twins("SiLU", shape=X1),
+    twins("Softmax", 1, shape=X1),
+    case(nn.Softmax, X1, twin=("Softmax", -1)),
+    twins("LogSoftmax", -1, shape=X1),
+    case(nn.LogSoftmax, X1, twin=("LogSoftmax", -1)),
+    twins("Flatten", shape=X2),
+    twins("Flatten", 0, 1, shape=X2),
+    twins("Identity", shape=X1),
+    twins("Unfold", 2, 1, 1, 2, shape=X2),
+    twins("Unfold", (3, 2), (1, 2), 0, (1, 2), shape=X2),
+    twins("Fold", (3, 4), 2, shape=(2, 12, 6)),
+    twins("Fold", (5, 4), 2, (2, 1), (1, 0), 2, shape=(2, 8, 6)),
     case(nn.Add, X1, X1),
     case(nn.Add, X1, X1, X1),
+]
+
+
+def graph() -> nn.Module:
+    """A diamond with an input of its own on either side."""
+    x, z = nn.Input(), nn.Input()
+    h = nn.Linear(4, 3)(x)
+    return nn.Graph((x, z), nn.Add()(nn.Tanh()(h), nn.Sigmoid()(h), z))
+
+
+CONTAINERS = [
     case(lambda: nn.Sequential(nn.Conv2d(4, 3, 2), nn.Tanh(), nn.Flatten(), nn.Linear(60, 2)), X2),
     case(lambda: nn.Residual(nn.Conv1d(4, 4, 3, padding=1)), X1),
     case(lambda: nn.Residual(nn.Conv1d(4, 3, 1), nn.Conv1d(4, 3, 1, bias=False)), X1),
     case(lambda: nn.Concat(nn.Conv1d(4, 2, 1), nn.Conv1d(4, 3, 1), nn.Identity()), X1),
     case(nn.Concat, (2, 3, 4), (2, 1, 4)),
+    case(lambda: nn.Concat(dim=-1), X1),
+    case(graph, (2, 4), (2, 3)),
 ]
+CASES = CONVOLUTIONS + POOLS + NORMS + OTHER_LAYERS + CONTAINERS
 
 # public names that are no layers
 OTHERS = {
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",
-    "Graph",
     "Input",
     "Loss",
     "MSELoss",
@@ -147,3 +180,14 @@ def placed(module: nn.Module, backend: Library, dtype: str = "float64") -> nn.Mo
         }
     )
     return module
+
+
+def run(layer: nn.Module, *inputs: Any, training: bool = True, seed: int = 1) -> Any:
+    """Forward with the same dropout masks every time."""
+    with use_stream(Stream(seed)):
+        return layer.forward(*inputs, training=training)
+
+
+def together(dx: Any, count: int = 1) -> tuple[Any, ...]:
+    """The gradients of all inputs, also of a single one."""
+    return dx if count > 1 else (dx,)
