@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import array_api_extra as xpx
@@ -129,5 +130,10 @@ def sum_over(xp: Namespace, x: Array, axes: Iterable[int]) -> Array:
 
 def itemsize(dtype: DType) -> int:
     """Bytes of one number, read off the dtype's name, which every library ends with its bits."""
-    bits = "".join(c for c in str(dtype) if c.isdigit())
+    return _bytes_of(str(dtype))
+
+
+@cache
+def _bytes_of(name: str) -> int:
+    bits = "".join(c for c in name if c.isdigit())
     return max(1, int(bits or 8) // 8)

@@ -9,6 +9,7 @@ from array_api_compat import device
 from .._arrays import namespace, require_floating
 from .._typing import Array, Pullback
 from ._erf import erf
+from ._precision import in_single, rule_in_single
 from ._registry import differentiable
 
 _SQRT_HALF = math.sqrt(0.5)
@@ -75,12 +76,14 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     return xp.where(x > 0, x, x * negative_slope)
 
 
+@rule_in_single
 def _sigmoid_vjp(x: Array) -> tuple[Array, Pullback]:
     y = sigmoid(x)
     return y, lambda dy: (dy * y * (1 - y),)
 
 
 @differentiable(_sigmoid_vjp)
+@in_single
 def sigmoid(x: Array) -> Array:
     r"""Squash to (0, 1), ``1 / (1 + exp(-x))``, without overflow at either end.
 
@@ -135,6 +138,7 @@ def _gelu_tanh(x: Array) -> Array:
     return xp.tanh(_SQRT_2_OVER_PI * (z + _GELU_CUBIC * z * z * z))
 
 
+@rule_in_single
 def _gelu_vjp(x: Array, approximate: str = "none") -> tuple[Array, Pullback]:
     xp = namespace(x=x)
 
@@ -152,6 +156,7 @@ def _gelu_vjp(x: Array, approximate: str = "none") -> tuple[Array, Pullback]:
 
 
 @differentiable(_gelu_vjp)
+@in_single
 def gelu(x: Array, approximate: str = "none") -> Array:
     r"""Weigh the input by the normal distribution, ``x * Phi(x)``.
 
@@ -186,12 +191,14 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     raise ValueError(f"approximate must be 'none' or 'tanh', got {approximate!r}")
 
 
+@rule_in_single
 def _silu_vjp(x: Array) -> tuple[Array, Pullback]:
     s = sigmoid(x)
     return x * s, lambda dy: (dy * s * (1 + x * (1 - s)),)
 
 
 @differentiable(_silu_vjp)
+@in_single
 def silu(x: Array) -> Array:
     """Weigh the input by its sigmoid, ``x * sigmoid(x)``, also called swish.
 
@@ -208,6 +215,7 @@ def silu(x: Array) -> Array:
     return x * sigmoid(x)
 
 
+@rule_in_single
 def _softmax_vjp(x: Array, dim: int = -1) -> tuple[Array, Pullback]:
     y = softmax(x, dim)
     xp = namespace(x=x)
@@ -219,6 +227,7 @@ def _softmax_vjp(x: Array, dim: int = -1) -> tuple[Array, Pullback]:
 
 
 @differentiable(_softmax_vjp)
+@in_single
 def softmax(x: Array, dim: int = -1) -> Array:
     """Turn logits into probabilities along one axis.
 
@@ -243,6 +252,7 @@ def softmax(x: Array, dim: int = -1) -> Array:
     return z / xp.sum(z, axis=dim, keepdims=True, dtype=z.dtype)
 
 
+@rule_in_single
 def _log_softmax_vjp(x: Array, dim: int = -1) -> tuple[Array, Pullback]:
     y = log_softmax(x, dim)
     xp = namespace(x=x)
@@ -254,6 +264,7 @@ def _log_softmax_vjp(x: Array, dim: int = -1) -> tuple[Array, Pullback]:
 
 
 @differentiable(_log_softmax_vjp)
+@in_single
 def log_softmax(x: Array, dim: int = -1) -> Array:
     """Return the logarithm of `softmax`, exact where the probability underflows.
 

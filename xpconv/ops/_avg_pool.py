@@ -11,6 +11,7 @@ from .._shapes import ntuple
 from .._typing import Array, IntOrTuple, Namespace, Pullback
 from ._layout import batched, channels_first, channels_last
 from ._pool_windows import PoolWindows, pool_windows
+from ._precision import rule_in_single
 from ._registry import differentiable
 
 
@@ -54,6 +55,7 @@ def _avg_pool(
     )[0]
 
 
+@rule_in_single
 def _avg_pool_vjp(
     n: int,
     x: Array,

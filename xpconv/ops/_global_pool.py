@@ -8,6 +8,7 @@ from array_api_compat import device
 
 from .._arrays import namespace, require_floating
 from .._typing import Array, Pullback
+from ._precision import in_single, rule_in_single
 from ._registry import differentiable
 
 
@@ -20,6 +21,7 @@ def _spatial(x: Array) -> tuple[int, ...]:
     return tuple(range(2, x.ndim))
 
 
+@rule_in_single
 def _global_avg_pool_vjp(x: Array) -> tuple[Array, Pullback]:
     xp = namespace(x=x)
 
@@ -31,6 +33,7 @@ def _global_avg_pool_vjp(x: Array) -> tuple[Array, Pullback]:
 
 
 @differentiable(_global_avg_pool_vjp)
+@in_single
 def global_avg_pool(x: Array) -> Array:
     """Average each channel over all of its spatial dimensions.
 

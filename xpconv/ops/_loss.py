@@ -12,6 +12,7 @@ from array_api_compat import device
 from .._arrays import is_floating, namespace, require_floating, same_dtype
 from .._typing import Array, Namespace, Pullback
 from ._activation import log_softmax, sigmoid
+from ._precision import rule_in_single
 from ._registry import differentiable
 
 
@@ -92,6 +93,7 @@ def _checked_labels(
     return labels
 
 
+@rule_in_single
 def _cross_entropy_vjp(
     logits: Array,
     labels: Array,
@@ -219,6 +221,7 @@ def _same_shape(input: Array, target: Array) -> None:
         )
 
 
+@rule_in_single
 def _mse_loss_vjp(input: Array, target: Array, reduction: str = "mean") -> tuple[Array, Pullback]:
     xp = namespace(input=input, target=target)
     require_floating(xp, input=input, target=target)
@@ -258,6 +261,7 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
     return _mse_loss_vjp(input, target, reduction)[0]
 
 
+@rule_in_single
 def _bce_with_logits_vjp(
     input: Array,
     target: Array,

@@ -7,6 +7,7 @@ import math
 from .._arrays import namespace, require_floating, same_dtype
 from .._typing import Array, Namespace, Pullback
 from ._layout import channels_first, channels_last
+from ._precision import narrowed, rule_in_single, widened
 from ._registry import differentiable
 
 
@@ -52,7 +53,9 @@ def batch_norm_training(
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {tuple(x.shape)}"
         )
-    last = channels_last(xp, x)
+    dtype = x.dtype
+    weight, bias = widened(weight), widened(bias)
+    last = channels_last(xp, widened(x))
     mean = channel_mean(xp, last)
     centred = last - mean
     var = channel_mean(xp, centred * centred)
@@ -64,18 +67,20 @@ def batch_norm_training(
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         # mean(dy) and mean(dy * normalised) are what the statistics contribute.
-        dy = channels_last(xp, dy)
+        dy = channels_last(xp, widened(dy))
         normalised = (last - mean) * rstd
         along_bias = channel_mean(xp, dy)
         along_weight = channel_mean(xp, dy * normalised)
         dx = (dy - along_bias - normalised * along_weight) * scale
-        dweight = None if weight is None else along_weight * count
-        dbias = None if bias is None else along_bias * count
-        return channels_first(xp, dx), dweight, dbias
+        dweight = None if weight is None else narrowed(along_weight * count, dtype)
+        dbias = None if bias is None else narrowed(along_bias * count, dtype)
+        return narrowed(channels_first(xp, dx), dtype), dweight, dbias
 
-    return channels_first(xp, y), pullback, mean, var
+    y = narrowed(channels_first(xp, y), dtype)
+    return y, pullback, narrowed(mean, dtype), narrowed(var, dtype)
 
 
+@rule_in_single
 def _batch_norm_vjp(
     x: Array,
     running_mean: Array | None,
