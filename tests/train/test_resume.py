@@ -361,6 +361,15 @@ def test_a_truncated_file(saved: Path) -> None:
         fit(other(), resume=saved)
 
 
+def test_settings_may_be_numpy_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    settings = {"epochs": np.int64(2), "batch_size": np.int32(4)}
+    saving = train.Checkpoint(path, every_epochs=np.int64(1))  # type: ignore[arg-type]
+    fit(other(seed=np.int64(2), clip_norm=np.float64(1), callbacks=[saving]), **settings)
+    again = other(seed=2, clip_norm=1.0, callbacks=[train.Checkpoint(path)])
+    assert len(fit(again, resume=path, epochs=3, batch_size=4)) == 3
+
+
 # --- half precision -------------------------------------------------------------------------------
 
 

@@ -407,6 +407,7 @@ def test_not_a_dataset(given: Any) -> None:
     ("settings", "error", "message"),
     [
         ({"epochs": -1}, ValueError, "epochs must be at least 0, got -1"),
+        ({"epochs": 2.5}, TypeError, "epochs must be an int, got float"),
         ({"epochs": 1, "batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
         ({"epochs": 1, "batch_size": 2.0}, TypeError, "batch_size must be an int, got float"),
     ],
@@ -426,6 +427,7 @@ def test_bad_settings_of_fit(
         ({"loss": "huber"}, "unknown loss"),
         ({"metrics": ["recall"]}, "unknown metric"),
         ({"backend": "jax"}, "unknown backend"),
+        ({"clip_norm": -1}, "Invalid clip_norm: -1"),
     ],
 )
 def test_bad_settings_of_a_trainer(settings: dict[str, Any], message: str) -> None:

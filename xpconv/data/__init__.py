@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ._batches import (
+    as_count as as_count,
     batches as batches,
-    check_batch_size as check_batch_size,
     on_backend as on_backend,
     shuffled as shuffled,
     to_device as to_device,
@@ -23,8 +23,8 @@ __all__ = [
     "DIGITS_STD",
     "ArrayDataset",
     "Split",
+    "as_count",
     "batches",
-    "check_batch_size",
     "load_digits",
     "on_backend",
     "shuffled",

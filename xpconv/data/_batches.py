@@ -72,7 +72,7 @@ def batches(
     [2 0]
     [1]
     """
-    check_batch_size(batch_size)
+    batch_size = as_count(batch_size, "batch_size")
     n = len(dataset) if order is None else len(order)
     return (
         (dataset.x[which], dataset.y[which])
@@ -86,12 +86,13 @@ def _slice(begin: int, size: int, order: np.ndarray | None) -> slice | np.ndarra
     return part if order is None else order[part]
 
 
-def check_batch_size(batch_size: int) -> None:
-    """Refuse what is no number of samples."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
-        raise TypeError(f"batch_size must be an int, got {type(batch_size).__name__}")
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+def as_count(value: int, name: str, minimum: int = 1) -> int:
+    """Return a number of samples, batches or epochs as a Python int, or refuse it by name."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an int, got {type(value).__name__}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+    return int(value)
 
 
 def on_backend(

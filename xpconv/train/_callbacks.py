@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from array_api_compat import array_namespace
 
 from .._typing import Array
+from ..data import as_count
 
 if TYPE_CHECKING:
     import os
@@ -133,9 +134,7 @@ class EarlyStopping(_Watcher):
         mode: str = "auto",
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        if patience < 0:
-            raise ValueError(f"patience must be at least 0, got {patience}")
-        self.patience = patience
+        self.patience = as_count(patience, "patience", minimum=0)
         self.waited = 0
 
     def on_train_begin(self, trainer: Trainer) -> None:
@@ -235,11 +234,9 @@ class Checkpoint(Callback):
         every_epochs: int = 1,
         every_steps: int | None = None,
     ) -> None:
-        for name, value in (("every_epochs", every_epochs), ("every_steps", every_steps)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
         self.path = Path(path)
-        self.every_epochs, self.every_steps = every_epochs, every_steps
+        self.every_epochs = as_count(every_epochs, "every_epochs")
+        self.every_steps = None if every_steps is None else as_count(every_steps, "every_steps")
 
     def on_train_begin(self, trainer: Trainer) -> None:
         """Make the directory now, not after an epoch of an hour."""

@@ -52,8 +52,8 @@ class Loop:
 
     def go(self, state: dict[str, Any] | None) -> None:
         """Run to the end: anew, or on from a checked state."""
-        self._begin(state)
         try:
+            self._begin(state)
             with held_interrupt() as between_steps:
                 while not self.run.over:
                     self._train_epoch(between_steps)

@@ -11,8 +11,9 @@ from array_api_compat import array_namespace
 from .. import checkpoint, ops
 from .._typing import Array
 from ..backend import Backend, get_backend, to_numpy, use_backend
-from ..data import ArrayDataset, batches, check_batch_size, to_device
+from ..data import ArrayDataset, as_count, batches, to_device
 from ..optim import Adam, Optimizer, clip_grad_norm
+from ..optim._optimizer import at_least_zero
 from ..random import Stream, use_stream
 from ..schedule import Schedule
 from . import _state
@@ -130,7 +131,7 @@ class Trainer:
         self.optimizer = Adam() if optimizer is None else optimizer
         self.backend = get_backend(model.backend if backend is None else backend)
         self.schedule = schedule
-        self.clip_norm = clip_norm
+        self.clip_norm = None if clip_norm is None else at_least_zero("clip_norm", clip_norm)
         if metrics is None:
             metrics = () if targets_of(self.loss) == "values" else ("accuracy",)
         self.metrics = as_metrics(metrics)
@@ -192,9 +193,8 @@ class Trainer:
         KeyboardInterrupt
             On Ctrl-C, after the step in hand: `save` then writes what `resume` goes on from.
         """
-        check_batch_size(batch_size)
-        if epochs < 0:
-            raise ValueError(f"epochs must be at least 0, got {epochs}")
+        epochs = as_count(epochs, "epochs", minimum=0)
+        batch_size = as_count(batch_size, "batch_size")
         data = as_dataset(train, "train")
         judged_by = None if validation is None else as_dataset(validation, "validation")
         run = Run(len(data), batch_size, bool(shuffle), epochs)
