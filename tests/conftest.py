@@ -6,11 +6,16 @@ import os
 from collections import Counter
 from typing import Any
 
-import hypothesis
-import numpy as np
-import pytest
+# Test arrays are small: on a busy machine BLAS threads wait for one another far longer than they
+# work. This has to be said before NumPy is imported.
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
-from tests import backends
+import hypothesis  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+from tests import backends  # noqa: E402
 
 hypothesis.settings.register_profile("dev", max_examples=10, deadline=None)
 hypothesis.settings.register_profile(

@@ -400,6 +400,16 @@ def test_dtypes_by_name_and_by_value(backend: Library, dtype: str) -> None:
     assert dtype_name(kept) == dtype
 
 
+@pytest.mark.parametrize("value", [2, 2.5, np.float64(2.5), np.int64(2), np.array(2.5)])
+def test_single_numbers_become_arrays(backend: Library, value: object) -> None:
+    for dtype in (None, "float32"):
+        array = backend.backend.asarray(value, dtype=dtype)
+        assert not isinstance(array, np.generic)
+        assert backend.owns(array)
+        assert array.shape == ()
+        assert float(array) == value
+
+
 def test_an_unknown_dtype_is_named(backend: Library) -> None:
     with pytest.raises((TypeError, ValueError, AttributeError), match="float33"):
         backend.backend.asarray([1.0], dtype="float33")
