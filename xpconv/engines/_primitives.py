@@ -12,7 +12,7 @@ from . import _numpy, _portable
 
 # Columns that stay in a CPU's cache are written and read several times faster than main memory;
 # elsewhere fewer, larger products win.
-_CPU_BYTES = 4 * 2**20
+_CPU_BYTES = 8 * 2**20
 _DEVICE_BYTES = 256 * 2**20
 
 

@@ -34,7 +34,11 @@ def supports(problem: Problem) -> bool:
 def forward(problem: Problem, x: Array, weight: Array) -> Array:
     """Return y (N, OH, OW, O) = columns @ kernels, one piece after the other."""
     xp = array_namespace(x)
-    kernels = _kernel_matrices(xp, problem, weight)
+    return _products(xp, problem, x, _kernel_matrices(xp, problem, weight))
+
+
+def _products(xp: Namespace, problem: Problem, x: Array, kernels: Array) -> Array:
+    """Multiply all columns of x by kernels (G, O/G, KH*KW*C/G)."""
     shape = (problem.batch, *problem.out_size, problem.out_channels)
     y = xp.empty(shape, dtype=x.dtype, device=device(x))
     for piece in _pieces(xp, problem, x):
@@ -82,10 +86,10 @@ def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     With stride 1 it is a convolution of dy with the kernels turned around, which gathers. Else, or
     where dy has far more channels than x, it is col2im of dy @ kernels, which scatters.
     """
+    xp = array_namespace(dy)
     turned = problem.input_problem()
     if turned is not None and problem.out_channels <= 2 * problem.in_channels:
-        return forward(turned, dy, _turned_weight(problem, weight))
-    xp = array_namespace(dy)
+        return _products(xp, turned, dy, _turned_matrices(xp, problem, weight))
     kernels = _kernel_matrices(xp, problem, weight)
     shape = (problem.batch, *problem.in_size, problem.in_channels)
     dx = xp.zeros(shape, dtype=dy.dtype, device=device(dy))
@@ -146,10 +150,10 @@ def _kernel_matrices(xp: Namespace, problem: Problem, weight: Array) -> Array:
     return xp.reshape(last, (problem.groups, problem.group_out, problem.window))
 
 
-def _turned_weight(problem: Problem, weight: Array) -> Array:
-    """Swap input and output channels within each group and turn the kernels around."""
-    xp = array_namespace(weight)
+def _turned_matrices(xp: Namespace, problem: Problem, weight: Array) -> Array:
+    """(O, C/G, KH, KW) -> (G, C/G, KH*KW*O/G), with every kernel turned around."""
     shape = (problem.groups, problem.group_out, problem.group_in, *problem.kernel_size)
-    swapped = xp.moveaxis(xp.reshape(weight, shape), 1, 2)
-    shape = (problem.in_channels, problem.group_out, *problem.kernel_size)
-    return xp.flip(xp.reshape(swapped, shape), axis=tuple(range(2, 2 + problem.ndim)))
+    split = xp.moveaxis(xp.reshape(weight, shape), 1, -1)  # (G, C/G, KH, KW, O/G)
+    turned = xp.flip(split, axis=tuple(range(2, 2 + problem.ndim)))
+    window = math.prod(problem.kernel_size) * problem.group_out
+    return xp.reshape(turned, (problem.groups, problem.group_in, window))
