@@ -163,7 +163,10 @@ def to_host(array: Array) -> np.ndarray:
     if library == "cupy":
         return np.asarray(array.get())
     if library == "torch":
-        return np.asarray(array.detach().cpu().resolve_conj().resolve_neg().numpy())
+        array = array.detach().cpu().resolve_conj().resolve_neg()
+        if str(array.dtype) == "torch.bfloat16":  # NumPy has none; float32 holds it exactly
+            array = array.float()
+        return np.asarray(array.numpy())
     if library == "array_api_strict":
         strict = importlib.import_module("array_api_strict")
         return np.asarray(array_api_compat.to_device(array, strict.Device("CPU_DEVICE")))
