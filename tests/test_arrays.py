@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,16 @@ def test_the_namespace_of_the_arrays(backend: Library) -> None:
     assert _arrays.namespace(x=x, y=x, z=None) is backend.xp
     with pytest.raises(TypeError, match="at least one array"):
         _arrays.namespace(x=None)
+
+
+def test_the_host_array_is_the_one_to_move(backend: Library) -> None:
+    """Whichever comes first: what waits on a device stays there."""
+    if backend.backend.name == "numpy":
+        return
+    here, there = np.ones(1), backend.array([1.0])
+    for arrays in ({"x": here, "weight": there}, {"weight": there, "x": here}):
+        with refused("x is a numpy array", "backend_of(weight).asarray(x)", error=TypeError):
+            _arrays.namespace(**arrays)
 
 
 def test_dtypes_are_compared_by_name(backend: Library) -> None:
@@ -35,6 +47,17 @@ def test_half_precision_of_torch_is_floating(torch) -> None:
     backend = Library("torch")
     for dtype in (torch.float16, torch.bfloat16):
         assert _arrays.is_floating(backend.xp, torch.ones(2, dtype=dtype))
+
+
+@pytest.mark.parametrize(("dtype", "floating"), [("bfloat16", True), ("int4", False)])
+def test_dtypes_that_the_library_does_not_know(dtype: str, floating: bool) -> None:
+    """As NumPy with the dtypes of ml_dtypes: ``isdtype`` raises."""
+
+    def isdtype(*_: object) -> bool:
+        raise TypeError("dtype argument must be a NumPy dtype")
+
+    xp, array = SimpleNamespace(isdtype=isdtype), SimpleNamespace(dtype=dtype)
+    assert _arrays.is_floating(xp, array) is floating
 
 
 @pytest.mark.parametrize("writeable", [True, False])

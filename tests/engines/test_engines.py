@@ -32,18 +32,30 @@ SHAPES = {
     "dilated": {"dilation": 2},
     "asymmetric": {"padding": ((2, 0), (1, 3))},
     "strided": {"stride": 3},
-    "wider than the window": {"padding": ((3, 3), (3, 3)), "kernel": 2},
+    "padded by more than the window": {"padding": ((3, 3), (3, 3)), "kernel": 2},
+    "one channel, wide rows": {"n_in": 1, "size": (4, 40)},
+    "one channel, wide rows, strided": {"n_in": 1, "size": (4, 80), "stride": 2, "dilation": 2},
+    "many channels": {"n_in": 20, "n_out": 2, "size": (4, 5)},
 }
 
 
-def problem_of(kernel=3, stride=1, dilation=1, padding=((1, 1), (1, 1)), groups=1, n_out=6):
+def problem_of(
+    kernel=3,
+    stride=1,
+    dilation=1,
+    padding=((1, 1), (1, 1)),
+    groups=1,
+    n_in=4,
+    n_out=6,
+    size=(7, 6),
+):
     if kernel == 1:
         padding = ((0, 0), (0, 0))
     return engines.Problem(
         batch=2,
-        in_channels=4,
+        in_channels=n_in,
         out_channels=n_out,
-        in_size=(7, 6),
+        in_size=size,
         kernel_size=(kernel, kernel),
         stride=(stride, stride),
         padding=padding,
