@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 
 from tests.cli.conftest import error_line, files_in, interrupted_at, train
 from xpconv import checkpoint, cli, nn
-from xpconv.cli import _files, _training
+from xpconv.cli import _threads, _training
 from xpconv.train import Trainer
 
 FILES = {
@@ -83,8 +85,8 @@ def test_metrics(trained: Path) -> None:
         "dataset": "digits",
         "model": "digits_cnn",
         "epochs": 6,
-        "batch_size": 64,
-        "lr": 0.003,
+        "batch_size": 32,
+        "lr": 0.05,
         "seed": 0,
     }
     assert {"python", "xpconv", "numpy", "scikit-learn"} <= set(metrics["versions"])
@@ -183,17 +185,17 @@ def test_a_run_that_diverges_says_so_and_leaves_whole_files(
 # --- going on ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", [2, 4, 8])
+@pytest.mark.parametrize("step", [2, 6, 12])
 def test_a_run_that_was_interrupted_goes_on_as_if_nothing_had_happened(
     step: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Of three steps an epoch, the second is in its middle and the fourth begins one.
+    # Of five steps an epoch, the second is in its middle and the sixth begins one.
     assert train(out="whole", epochs=3) == 0
     with interrupted_at(step):
         assert train(out="parts", epochs=3) == 130
     err = capsys.readouterr().err
     assert err == (
-        f"\nxpconv: interrupted; stopped in epoch {(step - 1) // 3 + 1} of 3; go on with: "
+        f"\nxpconv: interrupted; stopped in epoch {(step - 1) // 5 + 1} of 3; go on with: "
         "xpconv train digits --resume --out parts\n"
     )
     assert files_in(Path("parts")) == {"checkpoint.safetensors"}
@@ -213,6 +215,15 @@ def test_going_on_says_where(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "with numpy, from step 4\n" in out
     assert files_in(Path("runs")) == {"digits"}
+
+
+def test_the_advice_can_be_pasted(capsys: pytest.CaptureFixture[str]) -> None:
+    with interrupted_at(2):
+        assert train(out="my runs/a", epochs=1, backend="array_api_strict:device1") == 130
+    advice = capsys.readouterr().err.partition("go on with: ")[2]
+    words = shlex.split(advice)
+    assert words[-2:] == ["--backend", "array_api_strict:device1"]
+    assert cli.main(words[1:]) == 0
 
 
 def test_the_latest_run_is_gone_on_with() -> None:
@@ -418,24 +429,35 @@ def test_a_disk_that_is_full(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     assert train(out="x", epochs=1) == 2
-    assert error_line(capsys) == "No space left on device"
-    assert files_in(Path("x")) <= {"checkpoint.safetensors"}
+    assert "No space left on device" in error_line(capsys)
+    assert files_in(Path("x")) == set()
 
 
-def test_a_file_is_written_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    path = Path("metrics.json")
-    _files.write_atomically(path, b"old")
+@pytest.mark.parametrize(
+    ("flops", "variables", "limited"),
+    [(10**6, {}, True), (10**9, {}, False), (10**6, {"OMP_NUM_THREADS": "2"}, False)],
+)
+def test_small_work_gets_one_thread(
+    monkeypatch: pytest.MonkeyPatch, flops: int, variables: dict[str, str], limited: bool
+) -> None:
+    threadpoolctl = pytest.importorskip("threadpoolctl")
 
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+    def threads() -> list[int]:
+        return [p["num_threads"] for p in threadpoolctl.threadpool_info()]
 
-    monkeypatch.setattr(_files.os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        _files.write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert files_in(Path()) == {"metrics.json"}
+    for name in _threads.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    before = threads()
+    with _threads.threads_for(flops):
+        assert threads() == ([1] * len(before) if limited else before)
+    assert threads() == before
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    with _threads.threads_for(flops):
+        pass
 
 
 def test_a_model_too_large_for_the_memory(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,20 +57,6 @@ def prepare_directory(path: Path) -> None:
         raise UsageError(f"--out {path}: {error.filename or path} is not a directory") from error
     except OSError as error:
         raise UsageError(f"cannot write to --out {path}: {error.strerror}") from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under another name, flush it to the disk, and put it in its place."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def to_json(value: Any) -> str:

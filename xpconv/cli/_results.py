@@ -14,7 +14,7 @@ from .. import __version__, checkpoint, ops
 from ..data import ArrayDataset
 from ..plots import draw_confusion, draw_learning_curves
 from ..train import Trainer
-from ._files import to_json, write_atomically
+from ._files import to_json
 from ._weights import WEIGHTS, Card
 from ._words import accuracy_in_words
 
@@ -55,9 +55,13 @@ def write_results(
         "versions": versions(trainer.backend.name),
     }
     checkpoint.save_weights(out / WEIGHTS, trainer.model, card.to_metadata())
-    write_atomically(out / CURVES, draw_learning_curves(rows, title, "test"))
-    write_atomically(out / CONFUSION, _confusion(test, logits, title))
-    write_atomically(out / METRICS, to_json(metrics).encode())
+    for name, content in (
+        (CURVES, draw_learning_curves(rows, title, "test")),
+        (CONFUSION, _confusion(test, logits, title)),
+        (METRICS, to_json(metrics).encode()),
+    ):
+        with checkpoint.replacing(out / name) as temporary:
+            temporary.write_bytes(content)
     return {**metrics, "files": [METRICS, WEIGHTS, CURVES, CONFUSION]}
 
 

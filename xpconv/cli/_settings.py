@@ -23,9 +23,9 @@ MODEL_NAMES = (
 DEFAULTS: dict[str, Any] = {
     "dataset": "digits",
     "model": "digits_cnn",
-    "epochs": 20,
-    "batch_size": 64,
-    "lr": 0.003,
+    "epochs": 15,
+    "batch_size": 32,
+    "lr": 0.05,
     "seed": 0,
 }
 

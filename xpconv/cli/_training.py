@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,8 @@ from .. import checkpoint
 from ..backend import Backend, get_backend, use_backend
 from ..data import Split, load_digits
 from ..models import get_model
-from ..optim import Adam
+from ..nn import summary
+from ..optim import SGD
 from ..random import Stream
 from ..schedule import OneCycleLR
 from ..train import Callback, Checkpoint, Trainer
@@ -20,6 +22,7 @@ from ._errors import UsageError
 from ._files import fresh_directory, latest_directory, prepare_directory
 from ._results import write_results
 from ._settings import new_settings, resumed_settings
+from ._threads import threads_for
 from ._weights import Card, in_words
 from ._words import accuracy_in_words
 
@@ -44,6 +47,8 @@ class RunSettings(Callback):
 def train(arguments: argparse.Namespace) -> None:
     """Train as the arguments say, test, write the results and say how it went.
 
+    The test images are looked at after every epoch for the curves, and nothing is chosen by them.
+
     Raises
     ------
     UsageError, ValueError, OSError
@@ -59,7 +64,7 @@ def train(arguments: argparse.Namespace) -> None:
         model = _fitting_model(card, settings["seed"], split, backend)
     trainer = Trainer(
         model,
-        optimizer=Adam(lr=settings["lr"]),
+        optimizer=SGD(settings["lr"], momentum=0.9, nesterov=True, weight_decay=5e-4),
         schedule=OneCycleLR(settings["epochs"]),
         backend=backend,
         callbacks=[RunSettings(settings), Checkpoint(out / CHECKPOINT)],
@@ -76,17 +81,18 @@ def train(arguments: argparse.Namespace) -> None:
         f"training {card.name} ({model.num_parameters:,} parameters) on {len(split.train):,} "
         f"digits with {backend}" + (f", from step {done}" if done else "")
     )
-    try:
-        trainer.fit(
-            split.train,
-            split.test,
-            epochs=settings["epochs"],
-            batch_size=settings["batch_size"],
-            resume=out / CHECKPOINT if done else None,
-        )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_leave(trainer, out, done)) from None
-    metrics = write_results(out, trainer, card, settings, split.test)
+    with threads_for(summary(model, card.input_shape).flops):
+        try:
+            trainer.fit(
+                split.train,
+                split.test,
+                epochs=settings["epochs"],
+                batch_size=settings["batch_size"],
+                resume=out / CHECKPOINT if done else None,
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_leave(trainer, arguments, out, done)) from None
+        metrics = write_results(out, trainer, card, settings, split.test)
     if metrics["test_loss"] != metrics["test_loss"]:
         print("xpconv: warning: the loss is not a number; try a smaller --lr", file=sys.stderr)
     say(f"results in {out}: {', '.join([*metrics['files'], CHECKPOINT])}")
@@ -130,7 +136,7 @@ def _fitting_model(card: Card, seed: int, split: Split, backend: Backend) -> Mod
     return model
 
 
-def _leave(trainer: Trainer, out: Path, done: int) -> str:
+def _leave(trainer: Trainer, arguments: argparse.Namespace, out: Path, done: int) -> str:
     """Save a run that was interrupted, if it has come further, and say how to go on."""
     path = out / CHECKPOINT
     if trainer.run.step > done:
@@ -139,4 +145,7 @@ def _leave(trainer: Trainer, out: Path, done: int) -> str:
         return "nothing was trained yet"
     run = trainer.run
     where = f"in epoch {run.epoch + 1} of {run.epochs}" if run.epochs else "at once"
-    return f"stopped {where}; go on with: xpconv train digits --resume --out {out}"
+    words = ["xpconv", "train", arguments.dataset, "--resume", "--out", str(out)]
+    if arguments.backend is not None:
+        words += ["--backend", arguments.backend]
+    return f"stopped {where}; go on with: {shlex.join(words)}"

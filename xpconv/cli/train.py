@@ -11,8 +11,8 @@ from ._settings import DEFAULTS, MODEL_NAMES
 HELP = "train a network, with pictures and weights as the result"
 DESCRIPTION = f"""\
 Train a network on handwritten digits (scikit-learn's: 1,347 images to learn from, 450 to test),
-by Adam with a one-cycle learning rate. By default {DEFAULTS["model"]} reads at least 98 % of the
-test images, after a minute or less on two cores.
+by SGD with momentum and a one-cycle learning rate. By default {DEFAULTS["model"]} reads at
+least 98 % of the test images, after less than a minute on two cores.
 
 The output directory gets
   metrics.json             accuracy, time, settings, versions and the history of the epochs
@@ -24,7 +24,7 @@ EPILOG = """\
 examples:
   xpconv train digits
   xpconv train digits --backend cupy --seed 1 --out runs/gpu
-  xpconv train digits --model small_vgg --epochs 10 --lr 0.002
+  xpconv train digits --model small_vgg --epochs 10 --lr 0.02
   xpconv train digits --resume --out runs/gpu
 
 Ctrl-C ends a run in good order; --resume goes on with it as if nothing had happened.
