@@ -49,9 +49,7 @@ def assert_gradients(
         there = {key: backend.array(values[key] + step * move) for key, move in moves.items()}
         model.update({key: array for key, array in there.items() if isinstance(key, str)})
         arrays = [there.get(i, backend.array(x)) for i, x in enumerate(inputs)]
-        results = together(
-            run(model, *arrays, training=training)[0], 1 if single else 2
-        )
+        results = together(run(model, *arrays, training=training)[0], 1 if single else 2)
         model.update(state)
         return sum(float(np.sum(dy * host(y))) for dy, y in zip(dys, results, strict=True))
 
@@ -61,9 +59,7 @@ def assert_gradients(
         by_gradient = sum(float(np.sum(gradients[key] * move)) for key, move in moves.items())
         step = 1e-5
         by_differences = (output(moves, step) - output(moves, -step)) / (2 * step)
-        scale = 1 + sum(
-            float(np.sum(np.abs(gradients[key] * move))) for key, move in moves.items()
-        )
+        scale = 1 + sum(float(np.sum(np.abs(gradients[key] * move))) for key, move in moves.items())
         np.testing.assert_allclose(
             by_gradient, by_differences, rtol=0, atol=1e-7 * scale, err_msg=str(chosen)
         )

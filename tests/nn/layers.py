@@ -47,9 +47,7 @@ def case(make: Callable[[], nn.Module], *shapes: tuple[int, ...], **options: Any
 
 def twins(name: str, *arguments: Any, shape: tuple[int, ...], **options: Any) -> Case:
     """A layer that takes the same arguments here and in PyTorch."""
-    return case(
-        lambda: getattr(nn, name)(*arguments), shape, twin=(name, *arguments), **options
-    )
+    return case(lambda: getattr(nn, name)(*arguments), shape, twin=(name, *arguments), **options)
 
 
 X1, X2, X3 = (2, 4, 7), (2, 4, 6, 5), (2, 2, 4, 3, 4)

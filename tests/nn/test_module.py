@@ -1,283 +1,251 @@
-"""`Module`: state, keys, moving, loading, observing."""
+"""`Module`: a layer of one's own, its structure, its looks, its copies."""
 
 from __future__ import annotations
+
+import copy
 
 import numpy as np
 import pytest
 
-from tests.backends import Library, dtype_name, host
+from tests.backends import Library, host
+from tests.nn.gradients import assert_gradients
+from tests.nn.layers import placed
+from tests.nn.networks import KEYS, Scaled, scaled_twin, small
 from tests.refusals import refused
-from xpconv import get_backend, nn
+from xpconv import get_backend, nn, optim, use_backend
 
 
-def small() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3)
-    )
-
-
-KEYS = [
-    "0.weight",
-    "0.bias",
-    "1.weight",
-    "1.bias",
-    "1.running_mean",
-    "1.running_var",
-    "1.num_batches_tracked",
-    "4.weight",
-    "4.bias",
-]
-
-
-class Doubling(nn.Module):
-    """A layer as a user writes one: a list of layers, an array, a buffer, plain options."""
-
-    buffer_names = ("calls",)
-
-    def __init__(self) -> None:
-        self.calls = np.zeros(())
-        self.scale = np.ones(3)
-        self.blocks = [nn.Linear(3, 3), nn.Linear(3, 3)]
-        self.option = "plain"
-        self._hidden = np.ones(7)
-
-    def forward(self, x, training=False):
-        backs = []
-        for block in self.blocks:
-            x, back = block.forward(x, training=training)
-            backs.append(back)
-
-        def backward(dy):
-            grads = {"scale": (dy * x).sum(0)}
-            dy = dy * self.scale
-            for i in (1, 0):
-                dy, inner = backs[i](dy)
-                grads |= {f"blocks.{i}.{key}": value for key, value in inner.items()}
-            return dy, grads
-
-        return x * self.scale, backward
-
-
-def test_state_has_pytorchs_keys_in_pytorchs_order() -> None:
+def test_parameters_and_buffers_are_apart() -> None:
     model = small()
-    assert list(model.state_dict()) == KEYS
     buffers = [key for key in KEYS if "running" in key or "tracked" in key]
+    assert list(model.state_dict()) == KEYS
     assert list(model.buffers()) == buffers
     assert list(model.parameters()) == [key for key in KEYS if key not in buffers]
     assert model.num_parameters == 18 + 2 + 4 + 24 + 3
+    assert type(model.num_parameters) is int
+    for key, value in [*model.parameters().items(), *model.buffers().items()]:
+        assert model.state_dict()[key] is value
 
 
-def test_a_users_own_layer() -> None:
-    model = Doubling()
-    assert list(model.state_dict()) == [
-        "scale",
-        "calls",
-        "blocks.0.weight",
-        "blocks.0.bias",
-        "blocks.1.weight",
-        "blocks.1.bias",
+def test_a_layer_of_ones_own_has_pytorchs_keys(torch) -> None:
+    for model, twin in (
+        (Scaled(), scaled_twin(torch)),
+        (
+            nn.Sequential({"a": Scaled(), "b": nn.Residual(Scaled())}),
+            torch.nn.ModuleDict(
+                {"a": scaled_twin(torch), "b": torch.nn.ModuleDict({"body": scaled_twin(torch)})}
+            ),
+        ),
+    ):
+        assert list(model.state_dict()) == list(twin.state_dict())
+        assert list(model.parameters()) == [key for key, _ in twin.named_parameters()]
+        assert list(model.buffers()) == [key for key, _ in twin.named_buffers()]
+        assert model.num_parameters == sum(p.numel() for p in twin.parameters())
+
+
+def test_a_layer_of_ones_own_computes_as_its_twin(backend: Library, torch, rng) -> None:
+    model, twin = placed(Scaled(), backend), scaled_twin(torch).double()
+    twin.load_state_dict({k: torch.tensor(host(v)) for k, v in model.state_dict().items()})
+    x, dy = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    for training in (True, False, True):
+        desired = twin.train(training)(torch.tensor(x))
+        twin.zero_grad()
+        desired.backward(torch.tensor(dy))
+        y, backward = model.forward(backend.array(x), training=training)
+        backend.assert_close(y, desired.detach().numpy())
+        _, grads = backward(backend.array(dy))
+        for key, parameter in twin.named_parameters():
+            backend.assert_close(grads[key], parameter.grad.numpy())
+        for key, value in twin.state_dict().items():
+            backend.assert_close(model.state_dict()[key], value.numpy())
+    backend.assert_equal(model(backend.array(x)), model.forward(backend.array(x))[0])
+
+
+def test_a_layer_of_ones_own_in_a_network(backend: Library) -> None:
+    def make() -> nn.Module:
+        x = nn.Input()
+        return nn.Sequential(nn.Residual(Scaled()), nn.Graph(x, nn.Add()(Scaled()(x), x)))
+
+    assert_gradients(make, backend, (4, 3))
+
+
+def test_structure() -> None:
+    model = Scaled()
+    assert list(model.children()) == ["blocks.0", "blocks.1", "norm", "pair.0", "pair.1"]
+    assert [name for name, _ in model.named_modules()] == [
+        "",
+        "blocks.0",
+        "blocks.1",
+        "blocks.1.0",
+        "blocks.1.1",
+        "norm",
+        "pair.0",
+        "pair.1",
     ]
-    assert list(model.buffers()) == ["calls"]
-    assert list(model.children()) == ["blocks.0", "blocks.1"]
-    model.to(dtype="float64")
-    x = np.ones((2, 3))
-    y, backward = model.forward(x)
-    np.testing.assert_array_equal(model(x), y)
-    assert set(backward(y)[1]) == set(model.parameters())
+    assert next(iter(model.named_modules()))[1] is model
+    assert [name for name, _ in nn.Residual(nn.ReLU()).named_modules("net")] == ["net", "net.body"]
+
+
+def test_layers_in_lists_of_lists_and_in_dicts_are_found_or_refused() -> None:
+    """Never silently left out: their parameters would not be trained."""
+
+    class Grid(nn.Module):
+        def __init__(self, **attributes) -> None:
+            vars(self).update(attributes)
+
+    for attributes, key in (
+        ({"rows": [[nn.Linear(1, 1)]]}, "rows.0.0.weight"),
+        ({"heads": {"a": nn.Linear(1, 1)}}, "heads.a.weight"),
+    ):
+        try:
+            state = Grid(**attributes).state_dict()
+        except TypeError:
+            continue
+        assert key in state
+
+
+@pytest.mark.parametrize("number", [np.float64(0.5), np.int64(3), np.float32(2.0)])
+def test_numbers_of_numpy_are_options_and_no_parameters(number) -> None:
+    layer = nn.ReLU()
+    layer.number = number
+    assert layer.state_dict() == {}
+    for model in (
+        nn.Linear(np.prod((2, 3)), np.int64(2)),
+        nn.Conv2d(np.int64(2), np.int64(3), np.int64(3), groups=np.int64(1)),
+        nn.Dropout(np.float64(0.5)),
+        nn.LeakyReLU(np.float32(0.5)),
+        nn.BatchNorm2d(np.int64(3), eps=np.float64(0.1), momentum=np.float64(0.1)),
+    ):
+        assert model.state_dict().keys() <= {"weight", "bias", *nn.BatchNorm1d.buffer_names}
+
+
+class Temperature(nn.Module):
+    """One learned number."""
+
+    def __init__(self) -> None:
+        self.scale = get_backend().asarray(2.0, dtype="float32")
+
+    def forward(self, x, training=False):
+        return x * self.scale, lambda dy: (dy * self.scale, {"scale": (dy * x).sum()})
+
+
+def test_a_single_number_may_be_a_parameter() -> None:
+    """NumPy's arithmetic makes scalars of arrays without axes; they stay state all the same."""
+    model = nn.Sequential(Temperature())
+    optimizer = optim.SGD(lr=0.5, momentum=0.5)
+    for _ in range(2):
+        _, backward = model.forward(np.ones(1, "float32"), training=True)
+        optimizer.step(model, backward(np.ones(1, "float32"))[1])
+        assert list(model.parameters()) == ["0.scale"]
+        assert model.state_dict()["0.scale"].shape == ()
+        assert model.state_dict()["0.scale"].dtype == np.float32
+    assert float(model.state_dict()["0.scale"]) == 2 - 0.5 - 0.5 * 1.5
 
 
 def test_a_layer_without_a_forward_says_so() -> None:
     class Nothing(nn.Module):
         pass
 
-    with pytest.raises(TypeError, match="Nothing defines no forward"):
-        Nothing()(np.ones(2))
+    for call in (Nothing(), Nothing().forward):
+        with refused("Nothing defines no forward", error=TypeError):
+            call(np.ones(2))
 
 
-def test_state_of_any_library_can_be_loaded(backend: Library) -> None:
-    source, target = small(), small()
-    target.load_state_dict({k: backend.array(host(v)) for k, v in source.state_dict().items()})
-    for key, value in target.state_dict().items():
-        assert type(value) is np.ndarray
-        np.testing.assert_array_equal(value, source.state_dict()[key])
-
-
-def test_state_is_brought_to_the_models_place_and_dtype(backend: Library) -> None:
-    model = small().to(backend.spec, "float64")
-    model.load_state_dict({key: host(value) for key, value in small().state_dict().items()})
-    for key, value in model.state_dict().items():
-        assert backend.owns(value)
-        assert dtype_name(value) == ("int64" if "tracked" in key else "float64")
-
-
-def test_loaded_state_is_shared_with_nobody() -> None:
-    source, target = small(), small()
-    target.load_state_dict(source.state_dict())
-    source.state_dict()["0.weight"][...] = 7
-    assert np.all(target.state_dict()["0.weight"] != 7)
-
-
-def test_a_state_that_does_not_fit_changes_nothing() -> None:
-    model = small()
-    before = {key: value.copy() for key, value in model.state_dict().items()}
-    state = {key: value + 1 for key, value in model.state_dict().items()}
-    del state["4.bias"], state["1.running_mean"]
-    state["0.weight"] = np.ones((2, 1, 5, 5))
-    state["stranger"] = np.ones(2)
-    with refused(
-        "Missing key(s) in state_dict: '1.running_mean', '4.bias'",
-        "Unexpected key(s) in state_dict: 'stranger'",
-        "size mismatch for 0.weight",
-        "(2, 1, 5, 5)",
-        "(2, 1, 3, 3)",
-        error=nn.StateDictError,
-    ):
-        model.load_state_dict(state)
-    for key, value in model.state_dict().items():
-        np.testing.assert_array_equal(value, before[key])
-    for kind in (KeyError, ValueError, RuntimeError):
-        assert issubclass(nn.StateDictError, kind)
-
-
-def test_loading_may_be_lenient_about_keys_and_never_about_sizes() -> None:
-    model = small()
-    bias = model.state_dict()["4.bias"]
-    model.load_state_dict({"0.bias": np.full(2, 5.0), "stranger": np.ones(2)}, strict=False)
-    np.testing.assert_array_equal(model.state_dict()["0.bias"], [5.0, 5.0])
-    assert model.state_dict()["4.bias"] is bias
-    with refused("size mismatch for 0.bias"):
-        model.load_state_dict({"0.bias": np.ones(3)}, strict=False)
-
-
-def test_models_move(backend: Library, rng: np.random.Generator) -> None:
-    model = small()
-    x = rng.normal(size=(2, 1, 4, 4)).astype("float32")
-    expected = model(x)
-    moved = model.to(backend.spec)
-    assert moved is model
-    assert model.backend == backend.backend
-    backend.assert_close(model(backend.array(x)), expected)
-    model.to("numpy")
-    np.testing.assert_array_equal(model(x), expected)
-    assert str(model.backend) == "numpy"
-
-
-def test_a_model_accepts_a_backend_value(backend: Library) -> None:
-    assert small().to(backend.backend).backend == backend.backend
-
-
-def test_models_change_their_dtype() -> None:
-    model = small().to(dtype="float64")
-    assert {str(p.dtype) for p in model.parameters().values()} == {"float64"}
-    assert model.state_dict()["1.num_batches_tracked"].dtype == np.int64
-    assert model(np.zeros((1, 1, 4, 4))).dtype == np.float64
-
-
-def test_an_input_on_another_library_is_told_apart() -> None:
-    pytest.importorskip("array_api_strict")
-    model = small().to("array_api_strict:device1")
-    with pytest.raises(TypeError, match="numpy"):
-        model(np.zeros((1, 1, 4, 4), "float32"))
-
-
-def test_an_input_of_another_dtype_is_told_apart() -> None:
-    with refused("float64", "float32", error=TypeError):
-        small()(np.zeros((1, 1, 4, 4)))
-
-
-def test_update_replaces_by_name() -> None:
-    model = small()
-    model.update({"0.bias": np.full(2, 3.0, "float32")})
-    np.testing.assert_array_equal(model[0].bias, [3.0, 3.0])
-    with pytest.raises(KeyError, match=r"9\.bias"):
-        model.update({"9.bias": np.ones(2)})
-
-
-def test_a_model_without_state_lives_nowhere() -> None:
+def test_where_a_model_lives() -> None:
     assert nn.Sequential(nn.ReLU(), nn.Flatten()).backend is None
     assert nn.ReLU().num_parameters == 0
-    assert nn.ReLU().to("numpy").state_dict() == {}
+    assert nn.Sequential(nn.ReLU(), nn.Linear(2, 2)).backend == get_backend("numpy")
+    assert nn.BatchNorm1d(2, affine=False).backend == get_backend("numpy")
 
 
-def test_observers_see_every_layer_from_the_inside_out(rng: np.random.Generator) -> None:
-    model = nn.Sequential(nn.Linear(3, 2), nn.Residual(nn.ReLU()))
-    x = rng.normal(size=(4, 3)).astype("float32")
-    for call in (
-        model,
-        lambda x: model.forward(x)[0],
-        lambda x: model.forward(x, training=True)[0],
-    ):
-        seen = []
-        with nn.observe(
-            lambda module, inputs, output, seen=seen: seen.append((module, inputs, output))
-        ):
-            y = call(x)
-        kinds = [type(module).__name__ for module, _, _ in seen]
-        assert kinds == ["Linear", "ReLU", "Residual", "Sequential"]
-        assert seen[0][1][0] is x
-        assert seen[-1][2] is y
-        model(x)
-        assert len(seen) == 4  # the block has ended
+def test_a_model_is_born_where_the_block_says(backend: Library) -> None:
+    with use_backend(backend.spec):
+        model = small()
+    assert model.backend == backend.backend
+    for value in model.state_dict().values():
+        assert backend.owns(value)
 
 
-def test_observers_are_given_arrays_alone() -> None:
-    seen = []
-    with nn.observe(lambda module, inputs, output: seen.append(inputs)):
-        nn.ReLU().forward(np.ones(2), True)
-    assert [len(inputs) for inputs in seen] == [1]
+def test_update_replaces_by_name(backend: Library) -> None:
+    model = placed(small(), backend)
+    before = model.state_dict()
+    bias = backend.array(np.full(2, 3.0))
+    model.update({"0.bias": bias, "1.running_mean": bias})
+    assert model[0].bias is bias
+    assert model[1].running_mean is bias
+    for key, value in model.state_dict().items():
+        assert key in ("0.bias", "1.running_mean") or value is before[key]
+    with refused("9.bias", "Sequential", error=KeyError):
+        model.update({"0.weight": bias, "9.bias": bias})
+    assert model.state_dict()["0.weight"] is before["0.weight"]
 
 
-def test_a_layer_that_calls_its_parents_forward_is_seen_once() -> None:
-    class Scaled(nn.Linear):
-        def forward(self, x, training=False):
-            y, back = super().forward(x, training=training)
-            return 2 * y, lambda dy: back(2 * dy)
+def test_the_dicts_are_the_callers_own() -> None:
+    model = small()
+    for mine in (model.state_dict(), model.parameters(), model.buffers(), model.children()):
+        mine.clear()
+    assert list(model.state_dict()) == KEYS
 
-        def infer(self, x):
-            return 2 * super().infer(x)
 
-    layer, seen = Scaled(3, 2), []
-    with nn.observe(lambda module, inputs, output: seen.append(output)):
-        y, _ = layer.forward(np.ones((1, 3), "float32"))
-        assert len(seen) == 1
-        assert seen[0] is y
-        layer(np.ones((1, 3), "float32"))
-    assert len(seen) == 2
+# --- looks -----------------------------------------------------------------------------------
 
 
 def test_repr_shows_the_tree() -> None:
-    text = repr(nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Residual(nn.ReLU())))
-    for line in (
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1),
+        nn.Residual(nn.Sequential({"act": nn.ReLU(), "drop": nn.Dropout(0.25)})),
+        nn.Linear(4, 2, bias=False),
+    )
+    assert repr(model).splitlines() == [
         "Sequential(",
-        "(0): Conv2d(1, 2, kernel_size=(3, 3), padding=1)",
-        "(body): ReLU()",
-    ):
-        assert line in text
+        "  (0): Conv2d(1, 2, kernel_size=(3, 3), padding=1)",
+        "  (1): Residual(",
+        "    (body): Sequential(",
+        "      (act): ReLU()",
+        "      (drop): Dropout(p=0.25)",
+        "    )",
+        "  )",
+        "  (2): Linear(4, 2, bias=False)",
+        ")",
+    ]
 
 
-def test_random_weights_come_from_the_given_stream() -> None:
-    from xpconv.random import Stream, use_stream
-
-    one = nn.Conv2d(2, 3, 3, rng=Stream(8)).state_dict()
-    with use_stream(Stream(8)):
-        two = nn.Conv2d(2, 3, 3).state_dict()
-    for key, value in one.items():
-        np.testing.assert_array_equal(value, two[key])
-
-
-def test_weights_are_drawn_as_pytorch_draws_them() -> None:
-    for layer, fan_in in ((nn.Conv2d(8, 64, 3, groups=2), 36), (nn.Linear(100, 200), 100)):
-        bound = 1 / fan_in**0.5
-        for array in layer.state_dict().values():
-            assert np.max(np.abs(array)) <= bound
-            assert np.max(np.abs(array)) > 0.9 * bound
-            assert abs(np.mean(array)) < 0.1 * bound + 1 / array.size
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (nn.Conv1d(4, 2, 3, 2, groups=2, bias=False), ["4, 2", "(3,)", "groups=2", "bias=False"]),
+        (nn.Conv2d(4, 2, 3, dilation=2), ["dilation=(2, 2)"]),
+        (nn.MaxPool2d(3, 2), ["kernel_size=3", "stride=2"]),
+        (nn.AvgPool2d(3, ceil_mode=True), ["kernel_size=3", "ceil_mode=True"]),
+        (nn.BatchNorm2d(7, eps=0.5, momentum=None), ["7", "eps=0.5", "momentum=None"]),
+        (nn.LeakyReLU(0.3), ["negative_slope=0.3"]),
+        (nn.Softmax(1), ["dim=1"]),
+    ],
+)
+def test_repr_shows_the_options(layer: nn.Module, words) -> None:
+    for word in words:
+        assert word in repr(layer)
 
 
-def test_the_backend_of_the_block_is_where_layers_are_born() -> None:
-    from xpconv import use_backend
+# --- copies ----------------------------------------------------------------------------------
 
-    pytest.importorskip("array_api_strict")
-    with use_backend("array_api_strict:device1"):
-        model = small()
-    assert model.backend == get_backend("array_api_strict:device1")
+
+def test_copies_have_state_of_their_own(backend: Library, rng: np.random.Generator) -> None:
+    x = nn.Input()
+    layer = nn.Linear(3, 3)
+    model = placed(
+        nn.Sequential(Scaled(), nn.Residual(nn.Linear(3, 3)), nn.Graph(x, layer(layer(x)))),
+        backend,
+    )
+    values = backend.array(rng.normal(size=(4, 3)))
+    expected, before = model(values), model.state_dict()
+    twin = copy.deepcopy(model)
+    assert list(twin.state_dict()) == list(before)
+    assert twin.backend == backend.backend
+    backend.assert_equal(twin(values), expected)
+    twin.forward(values, training=True)
+    twin.update({key: value + 1 for key, value in twin.parameters().items()})
+    for key, value in model.state_dict().items():
+        assert value is before[key]
+        assert np.any(host(twin.state_dict()[key]) != host(value))
+    backend.assert_equal(model(values), expected)

@@ -33,9 +33,7 @@ def test_without_momentum_all_batches_count_the_same(backend: Library, rng) -> N
     for batch in batches:
         layer.forward(backend.array(batch), training=True)
     backend.assert_close(layer.running_mean, np.mean([b.mean((0, 2, 3)) for b in batches], 0))
-    backend.assert_close(
-        layer.running_var, np.mean([b.var((0, 2, 3), ddof=1) for b in batches], 0)
-    )
+    backend.assert_close(layer.running_var, np.mean([b.var((0, 2, 3), ddof=1) for b in batches], 0))
     backend.assert_equal(layer.num_batches_tracked, np.array(3))
 
 

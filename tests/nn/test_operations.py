@@ -75,9 +75,7 @@ def test_a_layer_computes_what_its_operation_computes(backend: Library, case: Ca
     expected_dx, *rest = pullback(dy)
     backend.assert_equal(dx, expected_dx)
     desired = {
-        name: gradient
-        for name, gradient in zip(arrays, rest, strict=False)
-        if gradient is not None
+        name: gradient for name, gradient in zip(arrays, rest, strict=False) if gradient is not None
     }
     assert grads.keys() == desired.keys()
     for name, gradient in desired.items():
