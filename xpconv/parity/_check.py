@@ -82,8 +82,8 @@ def parity_check(
     in front of a batch normalisation is nothing but rounding.
 
     Three rows more compare the step as a whole, where differences add up: the output and the loss
-    with the sum of all layers' tolerances, the gradients with :math:`40\sqrt{u}` (1e-2 for
-    float32), since there rounding does decide at kinks and ties.
+    with the sum of all layers' tolerances, the gradients with :math:`400\sqrt{u}` (0.1 for
+    float32, 4e-6 for float64), since there rounding does decide at kinks and ties.
 
     Examples
     --------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 CONDITION = 8.0
-KINKS = 40.0
+KINKS = 400.0
 INTEGER_KINDS = "biu"
 
 
