@@ -17,6 +17,10 @@ if [ -z "$python" ]; then
     python=$work/venv/bin/python
     "$python" -m pip install --quiet ".[test,peers,cuda$([ "$cuda" -ge 13 ] && echo 13 || echo 12)]"
 fi
+"$python" -c "import cupy, xpconv, pytest" || {
+    echo "ci/gpu.sh: $python lacks the above: pip install '.[test,cuda12]' or '.[test,cuda13]'" >&2
+    exit 2
+}
 
 status=0
 for tf32 in 0 1; do

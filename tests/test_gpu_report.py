@@ -30,6 +30,19 @@ def test_the_report_counts_the_tests_and_names_the_failures(tmp_path: Path) -> N
     assert "training: no result" in text  # a benchmark that died is not left out in silence
 
 
+def test_one_file_is_written_named_after_the_card_and_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu_report, "gpu_facts", lambda: [("GPU 0", "NVIDIA Any 1, 8 GiB")])
+    monkeypatch.setattr(gpu_report, "RESULTS", tmp_path / "results")
+    path = gpu_report.write(tmp_path)
+    assert list(path.parent.iterdir()) == [path]
+    assert path.name.startswith("gpu-nvidia-any-1-2")
+    text = path.read_text()
+    assert "| date | 2" in text
+    assert "numpy" in text
+
+
 def test_a_machine_without_a_device_is_told_so_in_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
