@@ -13,13 +13,15 @@ from ._libraries import library_of
 from ._typing import Array, DType, Namespace
 
 
-def namespace(**arrays: Array | None) -> Namespace:
+def namespace(required: tuple[str, ...] = (), /, **arrays: Array | None) -> Namespace:
     """Return the array namespace that all given arrays share.
 
     Parameters
     ----------
+    required : tuple of str
+        Names, besides the first, of those that may not be ``None``.
     **arrays
-        Arrays under the names that the user knows them by; ``None`` is skipped.
+        Arrays under the names that the user knows them by; other ``None`` are skipped.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def namespace(**arrays: Array | None) -> Namespace:
     first_name, first = "", None
     xp: Namespace = None
     for name, array in arrays.items():
-        if array is None:
+        if array is None and first is not None and name not in required:
             continue
         if not is_array_api_obj(array):
             raise TypeError(
@@ -47,8 +49,6 @@ def namespace(**arrays: Array | None) -> Namespace:
             xp = array_namespace(array)
         elif array_namespace(array) is not xp or device(array) != device(first):
             raise TypeError(_mixed(first_name, first, name, array))
-    if first is None:
-        raise TypeError("at least one array is needed")
     return xp
 
 

@@ -85,10 +85,7 @@ class Backend:
         array
             An array of this library on this device.
         """
-        if isinstance(dtype, str):
-            name, dtype = dtype, getattr(self.xp, dtype, None)
-            if dtype is None:
-                raise ValueError(f"{self.name} has no dtype {name!r}")
+        dtype = self._own_dtype(dtype)
         if array_api_compat.is_array_api_obj(x) and _libraries.library_of(x) == self.name:
             here = _libraries.plain(x)
             if array_api_compat.device(x) != self.device:
@@ -101,6 +98,16 @@ class Backend:
             # A copy: libraries must not share memory that one of them may change.
             array = self.xp.asarray(to_numpy(x), device=self.device, copy=True)
             return array if dtype is None else self.xp.astype(array, dtype, copy=False)
+
+    def _own_dtype(self, dtype: DType | None) -> DType | None:
+        """Find a dtype of any library, or its name, among this library's own."""
+        if dtype is None:
+            return None
+        text = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype))
+        own = getattr(self.xp, text.rpartition(".")[2], None)
+        if own is None and isinstance(dtype, str):
+            raise ValueError(f"{self.name} has no dtype {dtype!r}")
+        return dtype if own is None else own
 
     def to_numpy(self, x: Array) -> np.ndarray:
         """Bring an array to the host as a NumPy array."""

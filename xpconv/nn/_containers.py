@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import ops
 from .._typing import Array
-from ._module import Backward, Grads, Module, prefixed, second_names, under_first_names
+from ._module import Backward, Grads, Module, prefixed, under_first_names
 
 
 class _Container(Module):
@@ -24,7 +24,6 @@ class _Container(Module):
             if not isinstance(name, str) or not name or "." in name:
                 raise ValueError(f"a layer's name must be a text without dots, got {name!r}")
         self._layers: dict[str, Module] = named
-        self._second = second_names(self)
 
     def children(self) -> dict[str, Module]:
         return dict(self._layers)
@@ -67,7 +66,7 @@ class Sequential(_Container):
             for name, back in reversed(backs):
                 dy, inner = back(dy)
                 grads |= prefixed(name, inner)
-            return dy, under_first_names(grads, self._second)
+            return dy, under_first_names(self, grads)
 
         return x, backward
 
@@ -97,7 +96,6 @@ class Residual(Module):
     def __init__(self, body: Module, shortcut: Module | None = None) -> None:
         self.body = body
         self.shortcut = shortcut
-        self._second = second_names(self)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         y, back = self.body.forward(x, training=training)
@@ -113,7 +111,7 @@ class Residual(Module):
                 return dx + dy, grads
             dx_around, inner = back_around(dy)
             grads |= prefixed("shortcut", inner)
-            return dx + dx_around, under_first_names(grads, self._second)
+            return dx + dx_around, under_first_names(self, grads)
 
         return ops.add(y, around), backward
 
@@ -152,7 +150,7 @@ class Concat(_Container):
                 share, inner = back(part)
                 dx = share if dx is None else dx + share
                 grads |= prefixed(name, inner)
-            return dx, under_first_names(grads, self._second)
+            return dx, under_first_names(self, grads)
 
         return y, backward
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .._typing import Array
-from ._module import Backward, Grads, Module, merge, prefixed, second_names, under_first_names
+from ._module import Backward, Grads, Module, merge, prefixed, under_first_names
 
 
 class Node:
@@ -91,7 +91,6 @@ class Graph(Module):
             _Step(by_id[id(node.module)], tuple(place[id(source)] for source in node.inputs))
             for node in order
         ]
-        self._second = second_names(self)
         self._ends = tuple(place[id(node)] for node in ends)
         used = {source for step in self._steps for source in step.sources} | set(self._ends)
         for i in range(self._count):
@@ -131,7 +130,7 @@ class Graph(Module):
                     send(i, share)
                 merge(grads, prefixed(step.name, inner))
             dinputs = tuple(dvalues[:count])
-            grads = under_first_names(grads, self._second)
+            grads = under_first_names(self, grads)
             return dinputs if count > 1 else dinputs[0], grads
 
         return self._end(values), backward
@@ -168,10 +167,10 @@ class Graph(Module):
 
 
 def _nodes(what: str, nodes: Node | tuple[Node, ...]) -> tuple[Node, ...]:
-    sequence = (nodes,) if isinstance(nodes, Node) else tuple(nodes)
+    sequence = nodes if isinstance(nodes, list | tuple) else (nodes,)
     if not sequence or not all(isinstance(node, Node) for node in sequence):
         raise TypeError(f"{what} must be symbolic: made by nn.Input() or by calling layers on it")
-    return sequence
+    return tuple(sequence)
 
 
 def _topological(starts: tuple[Node, ...], ends: tuple[Node, ...]) -> list[Node]:

@@ -171,7 +171,7 @@ class Module:
         own = {
             name: value
             for name, value in vars(self).items()
-            if not name.startswith("_") and _is_array(value)
+            if not name.startswith("_") and _is_array(value, name in self.buffer_names)
         }
         return dict(sorted(own.items(), key=lambda item: item[0] in self.buffer_names))
 
@@ -250,6 +250,9 @@ class Module:
             raise KeyError(f"{type(self).__name__} has no parameter or buffer {unknown}")
         for key, array in arrays.items():
             module, name = slots[key]
+            if isinstance(array, Number):  # what NumPy makes of a 0-d array in arithmetic
+                old = getattr(module, name)
+                array = backend_of(old).asarray(array, dtype=old.dtype)
             setattr(module, name, array)
 
     def to(self, backend: str | Backend | None = None, dtype: DType | None = None) -> Self:
@@ -305,9 +308,13 @@ class Module:
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
 
 
-def _is_array(value: Any) -> bool:
-    """Whether a value is an array; NumPy's scalars, which may be sizes or rates, are none."""
-    return is_array_api_obj(value) and not isinstance(value, Number)
+def _is_array(value: Any, buffer: bool) -> bool:
+    """Whether a value is an array.
+
+    NumPy's scalars may be sizes or rates; they count only where a buffer is expected, since NumPy
+    makes scalars of 0-d arrays in arithmetic.
+    """
+    return is_array_api_obj(value) and (buffer or not isinstance(value, Number))
 
 
 def _modules_in(name: str, value: Any) -> Iterator[tuple[str, Module]]:
@@ -334,15 +341,11 @@ def prefixed(prefix: str, grads: Grads) -> Grads:
     return {f"{prefix}.{key}": value for key, value in grads.items()}
 
 
-def second_names(module: Module) -> dict[str, str]:
-    """For modules that stand in several places of a network, their first name by the others."""
-    first: dict[int, str] = {}
-    names = [(name, first.setdefault(id(m), name)) for name, m in module.named_modules()]
-    return {name: original for name, original in names if name != original}
-
-
-def under_first_names(grads: Grads, second: Mapping[str, str]) -> Grads:
+def under_first_names(owner: Module, grads: Grads) -> Grads:
     """Sum the gradients of a shared module under its first name, as `Module.parameters` has it."""
+    first: dict[int, str] = {}
+    names = [(name, first.setdefault(id(m), name)) for name, m in owner.named_modules()]
+    second = {name: original for name, original in names if name != original}
     if not second:
         return grads
     summed: Grads = {}

@@ -44,7 +44,8 @@ def conv_problem(
     if channels % groups:
         raise ValueError(
             f"in_channels must be divisible by groups: x of shape {tuple(x.shape)} has "
-            f"{channels} channels, groups={groups}"
+            f"{channels} channels, groups={groups}; weight of shape {tuple(weight.shape)} expects "
+            f"{group_in * groups} input channels"
         )
     if out_channels % groups or out_channels == 0:
         raise ValueError(
@@ -80,7 +81,7 @@ def _conv(
     dilation: IntOrTuple,
     groups: int,
 ) -> Array:
-    xp = namespace(x=x, weight=weight, bias=bias)
+    xp = namespace(("weight",), x=x, weight=weight, bias=bias)
     same_dtype(x=x, weight=weight, bias=bias)
     batch = batched(n, x)
     problem = conv_problem(n, batch, weight, bias, stride, padding, dilation, groups)

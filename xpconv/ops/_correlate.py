@@ -31,7 +31,7 @@ def _as_layer(
     x: Array, kernel: Array, mode: str, turned: bool
 ) -> tuple[Array, Array, tuple[Pair, ...]]:
     """View planes as one-channel images and the kernel, maybe turned, as a layer's weight."""
-    xp = namespace(x=x, kernel=kernel)
+    xp = namespace(("kernel",), x=x, kernel=kernel)
     if x.ndim < 2:
         raise ValueError(f"x must have shape (..., H, W), got {tuple(x.shape)}")
     if kernel.ndim != 2:
@@ -42,7 +42,7 @@ def _as_layer(
 
 
 def _slide(x: Array, kernel: Array, mode: str, turned: bool) -> Array:
-    xp = namespace(x=x, kernel=kernel)
+    xp = namespace(("kernel",), x=x, kernel=kernel)
     images, weight, pads = _as_layer(x, kernel, mode, turned)
     y = conv2d(images, weight, padding=pads)
     return xp.reshape(y, (*x.shape[:-2], *y.shape[-2:]))
@@ -51,7 +51,7 @@ def _slide(x: Array, kernel: Array, mode: str, turned: bool) -> Array:
 def _slide_vjp(
     turned: bool, x: Array, kernel: Array, mode: str = "valid"
 ) -> tuple[Array, Pullback]:
-    xp = namespace(x=x, kernel=kernel)
+    xp = namespace(("kernel",), x=x, kernel=kernel)
     images, weight, pads = _as_layer(x, kernel, mode, turned)
     y, back = vjp(conv2d, images, weight, padding=pads)
 

@@ -62,7 +62,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     >>> linear(b.asarray([1.0, 2.0]), b.asarray([[3.0, 4.0]]))
     array([11.])
     """
-    xp = namespace(x=x, weight=weight, bias=bias)
+    xp = namespace(("weight",), x=x, weight=weight, bias=bias)
     same_dtype(x=x, weight=weight, bias=bias)
     if weight.ndim != 2:
         raise ValueError(f"weight must have shape (O, I), got {tuple(weight.shape)}")
@@ -105,7 +105,7 @@ def add(x: Array, y: Array) -> Array:
     ValueError
         If the shapes differ.
     """
-    namespace(x=x, y=y)
+    namespace(("y",), x=x, y=y)
     same_dtype(x=x, y=y)
     if x.shape != y.shape:
         raise ValueError(f"x has shape {tuple(x.shape)} but y has {tuple(y.shape)}")
@@ -151,7 +151,7 @@ def concat(*arrays: Array, dim: int = 1) -> Array:
     if not arrays:
         raise ValueError("concat needs at least one array")
     named = {f"arrays[{i}]": array for i, array in enumerate(arrays)}
-    xp = namespace(**named)
+    xp = namespace(tuple(named), **named)
     same_dtype(**named)
     first = arrays[0].shape
     if not -len(first) <= dim < len(first):

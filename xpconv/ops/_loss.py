@@ -102,7 +102,7 @@ def _cross_entropy_vjp(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> tuple[Array, Pullback]:
-    xp = namespace(logits=logits, labels=labels, weight=weight)
+    xp = namespace(("labels",), logits=logits, labels=labels, weight=weight)
     require_floating(xp, logits=logits)
     same_dtype(logits=logits, weight=weight)
     if logits.ndim == 0:
@@ -223,7 +223,7 @@ def _same_shape(input: Array, target: Array) -> None:
 
 @rule_in_single
 def _mse_loss_vjp(input: Array, target: Array, reduction: str = "mean") -> tuple[Array, Pullback]:
-    xp = namespace(input=input, target=target)
+    xp = namespace(("target",), input=input, target=target)
     require_floating(xp, input=input, target=target)
     same_dtype(input=input, target=target)
     _same_shape(input, target)
@@ -269,7 +269,7 @@ def _bce_with_logits_vjp(
     reduction: str = "mean",
     pos_weight: Array | None = None,
 ) -> tuple[Array, Pullback]:
-    xp = namespace(input=input, target=target, weight=weight, pos_weight=pos_weight)
+    xp = namespace(("target",), input=input, target=target, weight=weight, pos_weight=pos_weight)
     require_floating(xp, input=input)
     same_dtype(input=input, target=target, weight=weight, pos_weight=pos_weight)
     _same_shape(input, target)

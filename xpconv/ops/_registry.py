@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
+from .._arrays import describe, namespace
 from .._typing import Array, Pullback
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,13 +83,15 @@ def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, 
     given = _given(operation, args, kwargs)
     y, pullback = rule(*args, **kwargs)
     primary = y[0] if isinstance(y, tuple) else y
-    shape, dtype = primary.shape, primary.dtype  # the output itself must not be kept alive
+    shape, dtype, home = primary.shape, primary.dtype, describe(primary)  # y is not kept alive
 
     def checked(dy: Array) -> tuple[Array | None, ...]:
-        if getattr(dy, "shape", None) != shape:
+        namespace(cotangent=dy)
+        if describe(dy) != home:
+            raise TypeError(f"the cotangent is {describe(dy)} but the output was {home}")
+        if dy.shape != shape:
             raise ValueError(
-                f"the cotangent must have the output's shape {tuple(shape)}, "
-                f"got {tuple(getattr(dy, 'shape', ()))} ({type(dy).__name__})"
+                f"the cotangent must have the output's shape {tuple(shape)}, got {tuple(dy.shape)}"
             )
         if dy.dtype != dtype:
             raise TypeError(f"the cotangent must have dtype {dtype}, got {dy.dtype}")
