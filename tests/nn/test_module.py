@@ -142,6 +142,14 @@ def test_a_single_number_may_be_a_parameter() -> None:
     assert float(model.state_dict()["0.scale"]) == 2 - 0.5 - 0.5 * 1.5
 
 
+def test_a_single_number_may_be_updated(backend: Library) -> None:
+    with use_backend(backend.spec):
+        model = Temperature()
+    for value in (3.0, np.float64(3.0), backend.array(3.0, "float32")):
+        model.update({"scale": value})
+        backend.assert_equal(model.parameters()["scale"], np.float32(3.0))
+
+
 def test_a_layer_without_a_forward_says_so() -> None:
     class Nothing(nn.Module):
         pass
@@ -211,20 +219,23 @@ def test_repr_shows_the_tree() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layer", "words"),
+    ("make", "words"),
     [
-        (nn.Conv1d(4, 2, 3, 2, groups=2, bias=False), ["4, 2", "(3,)", "groups=2", "bias=False"]),
-        (nn.Conv2d(4, 2, 3, dilation=2), ["dilation=(2, 2)"]),
-        (nn.MaxPool2d(3, 2), ["kernel_size=3", "stride=2"]),
-        (nn.AvgPool2d(3, ceil_mode=True), ["kernel_size=3", "ceil_mode=True"]),
-        (nn.BatchNorm2d(7, eps=0.5, momentum=None), ["7", "eps=0.5", "momentum=None"]),
-        (nn.LeakyReLU(0.3), ["negative_slope=0.3"]),
-        (nn.Softmax(1), ["dim=1"]),
+        (
+            lambda: nn.Conv1d(4, 2, 3, 2, groups=2, bias=False),
+            ["4, 2", "(3,)", "groups=2", "bias=False"],
+        ),
+        (lambda: nn.Conv2d(4, 2, 3, dilation=2), ["dilation=(2, 2)"]),
+        (lambda: nn.MaxPool2d(3, 2), ["kernel_size=3", "stride=2"]),
+        (lambda: nn.AvgPool2d(3, ceil_mode=True), ["kernel_size=3", "ceil_mode=True"]),
+        (lambda: nn.BatchNorm2d(7, eps=0.5, momentum=None), ["7", "eps=0.5", "momentum=None"]),
+        (lambda: nn.LeakyReLU(0.3), ["negative_slope=0.3"]),
+        (lambda: nn.Softmax(1), ["dim=1"]),
     ],
 )
-def test_repr_shows_the_options(layer: nn.Module, words) -> None:
+def test_repr_shows_the_options(make, words) -> None:
     for word in words:
-        assert word in repr(layer)
+        assert word in repr(make())
 
 
 # --- copies ----------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -57,33 +59,38 @@ def test_by_hand() -> None:
 
 # A multiply-add is two operations; adding the bias is one for each number of the output.
 @pytest.mark.parametrize(
-    ("layer", "input_shape", "output_shape", "flops"),
+    ("make", "input_shape", "output_shape", "flops"),
     [
-        (nn.Conv2d(4, 8, 3, bias=False), (4, 5, 5), (8, 3, 3), 8 * 9 * 2 * 4 * 9),
-        (nn.Conv2d(4, 8, 3, bias=False, groups=2), (4, 5, 5), (8, 3, 3), 8 * 9 * 2 * 2 * 9),
-        (nn.Conv2d(4, 4, 3, bias=False, groups=4), (4, 5, 5), (4, 3, 3), 4 * 9 * 2 * 9),
-        (nn.Conv2d(4, 8, 3, 2, 1, bias=False), (4, 5, 5), (8, 3, 3), 8 * 9 * 2 * 4 * 9),
-        (nn.Conv2d(4, 8, (1, 3), bias=True), (4, 5, 5), (8, 5, 3), 8 * 15 * (2 * 4 * 3 + 1)),
-        (nn.Conv2d(4, 8, 3, dilation=2, bias=False), (4, 5, 5), (8, 1, 1), 8 * 2 * 4 * 9),
-        (nn.Conv1d(2, 3, 5, bias=False), (2, 9), (3, 5), 3 * 5 * 2 * 2 * 5),
-        (nn.Conv3d(2, 3, 2, bias=False), (2, 3, 3, 3), (3, 2, 2, 2), 3 * 8 * 2 * 2 * 8),
-        (nn.Linear(7, 3, bias=False), (7,), (3,), 2 * 7 * 3),
-        (nn.Linear(7, 3), (7,), (3,), 2 * 7 * 3 + 3),
-        (nn.Linear(7, 3, bias=False), (5, 7), (5, 3), 5 * 2 * 7 * 3),
-        (nn.MaxPool1d(3), (2, 9), (2, 3), 2 * 3 * 3),
-        (nn.MaxPool2d(2), (2, 6, 6), (2, 3, 3), 2 * 9 * 4),
-        (nn.MaxPool2d((3, 2), 1), (2, 6, 6), (2, 4, 5), 2 * 20 * 6),
-        (nn.MaxPool3d(2), (1, 4, 4, 4), (1, 2, 2, 2), 8 * 8),
-        (nn.AvgPool2d(3, 2, 1), (2, 6, 6), (2, 3, 3), 2 * 9 * 9),
-        (nn.GlobalAvgPool(), (2, 6, 6), (2, 1, 1), 72),
-        (nn.GlobalMaxPool(), (2, 6), (2, 1), 12),
-        (nn.ReLU(), (2, 3, 4), (2, 3, 4), 24),
-        (nn.Flatten(), (2, 3, 4), (24,), 0),
-        (nn.Identity(), (2, 3, 4), (2, 3, 4), 0),
+        (lambda: nn.Conv2d(4, 8, 3, bias=False), (4, 5, 5), (8, 3, 3), 8 * 9 * 2 * 4 * 9),
+        (lambda: nn.Conv2d(4, 8, 3, bias=False, groups=2), (4, 5, 5), (8, 3, 3), 8 * 9 * 2 * 2 * 9),
+        (lambda: nn.Conv2d(4, 4, 3, bias=False, groups=4), (4, 5, 5), (4, 3, 3), 4 * 9 * 2 * 9),
+        (lambda: nn.Conv2d(4, 8, 3, 2, 1, bias=False), (4, 5, 5), (8, 3, 3), 8 * 9 * 2 * 4 * 9),
+        (
+            lambda: nn.Conv2d(4, 8, (1, 3), bias=True),
+            (4, 5, 5),
+            (8, 5, 3),
+            8 * 15 * (2 * 4 * 3 + 1),
+        ),
+        (lambda: nn.Conv2d(4, 8, 3, dilation=2, bias=False), (4, 5, 5), (8, 1, 1), 8 * 2 * 4 * 9),
+        (lambda: nn.Conv1d(2, 3, 5, bias=False), (2, 9), (3, 5), 3 * 5 * 2 * 2 * 5),
+        (lambda: nn.Conv3d(2, 3, 2, bias=False), (2, 3, 3, 3), (3, 2, 2, 2), 3 * 8 * 2 * 2 * 8),
+        (lambda: nn.Linear(7, 3, bias=False), (7,), (3,), 2 * 7 * 3),
+        (lambda: nn.Linear(7, 3), (7,), (3,), 2 * 7 * 3 + 3),
+        (lambda: nn.Linear(7, 3, bias=False), (5, 7), (5, 3), 5 * 2 * 7 * 3),
+        (lambda: nn.MaxPool1d(3), (2, 9), (2, 3), 2 * 3 * 3),
+        (lambda: nn.MaxPool2d(2), (2, 6, 6), (2, 3, 3), 2 * 9 * 4),
+        (lambda: nn.MaxPool2d((3, 2), 1), (2, 6, 6), (2, 4, 5), 2 * 20 * 6),
+        (lambda: nn.MaxPool3d(2), (1, 4, 4, 4), (1, 2, 2, 2), 8 * 8),
+        (lambda: nn.AvgPool2d(3, 2, 1), (2, 6, 6), (2, 3, 3), 2 * 9 * 9),
+        (lambda: nn.GlobalAvgPool(), (2, 6, 6), (2, 1, 1), 72),
+        (lambda: nn.GlobalMaxPool(), (2, 6), (2, 1), 12),
+        (lambda: nn.ReLU(), (2, 3, 4), (2, 3, 4), 24),
+        (lambda: nn.Flatten(), (2, 3, 4), (24,), 0),
+        (lambda: nn.Identity(), (2, 3, 4), (2, 3, 4), 0),
     ],
-    ids=str,
 )
-def test_operations_by_hand(layer: nn.Module, input_shape, output_shape, flops: int) -> None:
+def test_operations_by_hand(make, input_shape, output_shape, flops: int) -> None:
+    layer = make()
     (row,) = layer.summary(input_shape).rows
     assert row.output_shape == output_shape
     assert row.flops == flops
@@ -124,6 +131,23 @@ def test_it_prints_a_table() -> None:
         assert word in total
     assert len({line.find(cell) for line, cell in zip(body, ["Conv2d", "BatchNorm2d"])}) == 1
     assert str(nn.Linear(3, 2).summary((3,))).count("Linear") == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1536, "1.5 KiB"),
+        (5 * 2**20, "5.0 MiB"),
+        (3 * 2**29, "1.5 GiB"),
+        (2**42, "4096.0 GiB"),
+    ],
+)
+def test_memory_is_written_in_units(count: int, text: str) -> None:
+    table = nn.Linear(3, 2).summary((3,))
+    table = replace(table, rows=(replace(table.rows[0], memory=count),))
+    assert str(table).splitlines()[-1].endswith(f" {text}")
 
 
 def test_names_are_those_of_the_state_dict() -> None:
@@ -211,20 +235,25 @@ def test_several_outputs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("net", "shape", "words"),
+    ("make", "shape", "words"),
     [
-        (model(), (3, 28, 28), ["channels", "1", "3"]),
-        (model(), (1, 27, 20), ["1176", "features"]),
-        (model(), (28, 28), ["28"]),
-        (nn.Conv2d(1, 6, 5), (28, 28), ["28"]),
-        (nn.Sequential(nn.Conv2d(1, 1, 5), nn.MaxPool2d(9)), (1, 8, 8), ["too small", "1x4x4"]),
-        (nn.Linear(3, 2), (4,), ["3", "4"]),
-        (nn.BatchNorm2d(3), (3, 4), ["4D", "3D"]),
-        (nn.Linear(3, 2), (-3,), ["input_shape", "-3"]),
+        (model, (3, 28, 28), ["channels", "1", "3"]),
+        (model, (1, 27, 20), ["1176", "features"]),
+        (model, (28, 28), ["28"]),
+        (lambda: nn.Conv2d(1, 6, 5), (28, 28), ["28"]),
+        (
+            lambda: nn.Sequential(nn.Conv2d(1, 1, 5), nn.MaxPool2d(9)),
+            (1, 8, 8),
+            ["too small", "1x4x4"],
+        ),
+        (lambda: nn.Linear(3, 2), (4,), ["3", "4"]),
+        (lambda: nn.BatchNorm2d(3), (3, 4), ["4D", "3D"]),
+        (lambda: nn.Linear(3, 2), (-3,), ["input_shape", "-3"]),
+        (lambda: nn.Flatten(0), (3, 4), ["input_shape", "(3, 4)"]),
     ],
-    ids=str,
 )
-def test_an_input_that_does_not_fit(net: nn.Module, shape, words) -> None:
+def test_an_input_that_does_not_fit(make, shape, words) -> None:
+    net = make()
     with refused(*words):
         net.summary(shape)
 
