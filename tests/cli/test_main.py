@@ -165,6 +165,15 @@ def test_python_m_xpconv() -> None:
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+def test_help_can_be_read_on_any_terminal(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*command, "--help"])
+    assert capsys.readouterr().out.isascii()
+
+
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     process = start("-m", "xpconv", "summary", "resnet18_cifar")
     assert process.stdout is not None

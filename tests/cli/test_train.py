@@ -175,7 +175,7 @@ def test_a_run_that_diverges_says_so_and_leaves_whole_files(
 ) -> None:
     assert train(out="x", epochs=2, lr=1e30) == 0
     assert capsys.readouterr().err == (
-        "xpconv: warning: the loss is not a number; try a smaller --lr\n"
+        "xpconv: warning: the loss is not finite; try a smaller --lr\n"
     )
     text = Path("x/metrics.json").read_text()
     assert "NaN" not in text

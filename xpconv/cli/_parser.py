@@ -66,6 +66,6 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend",
         metavar="NAME",
-        help="numpy, cupy, cupy:1, torch, torch:cuda, … or auto "
+        help="numpy, cupy, cupy:1, torch, torch:cuda, ... or auto "
         "(default: $XPCONV_BACKEND, else numpy)",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 from collections.abc import Mapping
@@ -93,8 +94,8 @@ def train(arguments: argparse.Namespace) -> None:
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_leave(trainer, arguments, out, done)) from None
         metrics = write_results(out, trainer, card, settings, split.test)
-    if metrics["test_loss"] != metrics["test_loss"]:
-        print("xpconv: warning: the loss is not a number; try a smaller --lr", file=sys.stderr)
+    if not math.isfinite(metrics["test_loss"]):
+        print("xpconv: warning: the loss is not finite; try a smaller --lr", file=sys.stderr)
     say(f"results in {out}: {', '.join([*metrics['files'], CHECKPOINT])}")
     accuracy = accuracy_in_words(metrics["test_accuracy"], metrics["test_images"])
     print(f"{accuracy}, after {settings['epochs']} epochs in {metrics['seconds']:.1f} s")

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="DIR",
         type=Path,
-        help="where the results go (default: runs/digits, or runs/digits-2, … if that is taken)",
+        help="where the results go (default: runs/digits, or runs/digits-2, ... if that is taken)",
     )
     parser.add_argument(
         "--resume",
