@@ -50,7 +50,7 @@ def _argmax(xp: Namespace, x: Array, windows: PoolWindows) -> tuple[Array, Array
         better = (met > so_far) | (holder < 0)
         if floating:
             better = better | (met != met)
-        mark = xp.asarray(number, dtype=small, device=place)
+        mark = xp.full((), number, dtype=small, device=place)
         best = put(best, output, xp.where(better, met, so_far))
         winner = put(winner, output, xp.where(better, mark, holder))
     return best, winner
