@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tests.backends import Library, host
-from xpconv import nn
+from xpconv import nn, use_backend
 from xpconv.random import Stream, use_stream
 
 
@@ -36,9 +36,16 @@ class Case:
             for shape in self.shapes
         ]
 
+    @property
+    def kind(self) -> str:
+        """The name of the layer's class."""
+        with use_backend("numpy"):
+            return type(self.make()).__name__
+
     def __str__(self) -> str:
         mode = "training" if self.training else "inference"
-        return f"{self.make()!r}:{mode}".replace(" ", "").replace("\n", "")
+        with use_backend("numpy"):  # names of tests are made before the environment is cleared
+            return f"{self.make()!r}:{mode}".replace(" ", "").replace("\n", "")
 
 
 def case(make: Callable[[], nn.Module], *shapes: tuple[int, ...], **options: Any) -> Case:
