@@ -115,11 +115,10 @@ def test_no_probe_can_break_the_report(monkeypatch: pytest.MonkeyPatch, probe: s
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XPCONV_BACKEND", "torch:cpu")
+    monkeypatch.setenv("XPCONV_BACKEND", "array_api_strict:device1")
     monkeypatch.setenv("XPCONV_WORKSPACE", "2MB")
     monkeypatch.setenv("CUPY_TF32", "1")
     monkeypatch.setenv("HOME_OF_SECRETS", "hidden")
-    monkeypatch.setattr(doctor, "get_backend", lambda spec=None: backend.get_backend("numpy"))
     report = doctor.examine()
     assert report["environment"]["XPCONV_WORKSPACE"] == "2MB"
     assert report["environment"]["CUPY_TF32"] == "1"

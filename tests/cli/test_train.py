@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import error_line, files_in, interrupted_at, train
+from tests.models.twins import make_twins
 from xpconv import checkpoint, cli, nn
 from xpconv.cli import _threads, _training
 from xpconv.train import Trainer
@@ -111,9 +112,8 @@ def test_weights_are_pytorchs(torch: Any, trained: Path) -> None:
     from safetensors.torch import load_file
 
     from tests.cli.conftest import small_split
-    from tests.models.twins import DigitsCNN
 
-    twin = DigitsCNN()
+    twin = make_twins(torch)["digits_cnn"]()
     twin.load_state_dict(load_file(trained / "model.safetensors"))
     test = small_split().test
     with torch.no_grad():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.backends import Library, host
+from tests.models.twins import make_twins
 from xpconv import models, nn
 from xpconv.random import Stream
 
@@ -36,9 +37,7 @@ KINDS = ["lenet5", "small_vgg", "digits_cnn", "resnet18", "resnet18_cifar"]
 
 @pytest.fixture(scope="module")
 def twins(torch: Any) -> Any:
-    from tests.models import twins
-
-    return twins.TWINS
+    return make_twins(torch)
 
 
 def make_pair(twins: Any, name: str, dtype: str, **options: Any) -> tuple[Any, Any]:
