@@ -170,10 +170,11 @@ def test_more_classes_than_the_labels_dtype_can_count(backend: Library, rng) -> 
     backend.assert_close(pullback(one_like(backend, loss))[0], p / 2)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_the_mean_of_no_labels_is_nan(backend: Library) -> None:
-    loss = ops.cross_entropy(backend.array(np.ones((2, 3))), backend.array([-100, -100]))
+def test_the_mean_of_no_labels_is_nan_and_harms_no_weight(backend: Library) -> None:
+    logits, labels = backend.array(np.ones((2, 3))), backend.array([-100, -100])
+    loss, pullback = ops.vjp(ops.cross_entropy, logits, labels)
     backend.assert_equal(loss, np.asarray(np.nan))
+    backend.assert_equal(pullback(one_like(backend, loss))[0], np.zeros((2, 3)))
 
 
 def test_ignored_labels_cost_nothing_and_have_no_gradient(backend: Library, rng) -> None:

@@ -135,6 +135,7 @@ def _cross_entropy_vjp(
         here = (xp.reshape(number, tuple(shape)) == column) & (column != ignore_index)
         counted = xp.astype(here, logits.dtype) * weights  # a weight per row, at its label
         divisor = xp.sum(counted, dtype=logits.dtype)
+        divisor = xp.where(divisor == 0, xp.full_like(divisor, math.nan), divisor)
         target = counted
         if label_smoothing:
             valid = xp.astype(column != ignore_index, logits.dtype)
@@ -149,7 +150,8 @@ def _cross_entropy_vjp(
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         share = xp.expand_dims(spread(dy), axis=axis)
         mass = xp.sum(target, axis=axis, keepdims=True, dtype=logits.dtype)
-        dlogits = (xp.exp(log_p) * mass - target) * share
+        # Rows that do not count have no gradient, even where no row counts and the loss is NaN.
+        dlogits = xp.where(mass == 0, zero, (xp.exp(log_p) * mass - target) * share)
         dlabels = -log_p * weights * (1 - label_smoothing) * share if probabilities else None
         return dlogits, dlabels, None
 
