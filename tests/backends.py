@@ -219,7 +219,7 @@ def ran_and_skipped(reports: Iterable[Any]) -> dict[str, tuple[int, int]]:
     """For each library, how many tests ran on it and how many were skipped."""
     counts = {label: [0, 0] for label in LIBRARIES}
     for report in reports:
-        label = dict(report.user_properties).get("backend")
+        label = dict(getattr(report, "user_properties", ())).get("backend")
         if label in counts:
             counts[label][report.skipped] += 1
     return {label: (ran, skipped) for label, (ran, skipped) in counts.items()}

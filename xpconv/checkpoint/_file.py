@@ -120,7 +120,10 @@ def replacing(path: PathLike) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # what the user's umask gives; some writers are stricter
         yield temporary
+        temporary.chmod(mode)
         _flush(temporary)
         temporary.replace(path)
     except BaseException:
