@@ -493,3 +493,14 @@ def test_available_backends_work() -> None:
 def test_the_selector_exports_its_names() -> None:
     assert xpconv.get_backend is selector.get_backend
     assert xpconv.use_backend is selector.use_backend
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [np.arange(6.0)[::-1], np.arange(3).astype(">f4"), np.float32(2)],
+    ids=["reversed", "big-endian", "scalar"],
+)
+def test_host_data_comes_over_in_every_order(backend: Library, odd) -> None:
+    """Negative strides and foreign byte orders, which some libraries cannot read, are put right."""
+    moved = backend.backend.asarray(odd)
+    np.testing.assert_array_equal(xpconv.to_numpy(moved), odd)

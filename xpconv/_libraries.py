@@ -173,6 +173,12 @@ def to_host(array: Array) -> np.ndarray:
     return np.asarray(array)
 
 
+def in_memory_order(host: np.ndarray) -> np.ndarray:
+    """Return host data as every library can read it: native byte order, no negative strides."""
+    host = host.astype(host.dtype.newbyteorder("="), copy=False)
+    return np.asarray(host, order="C") if any(step < 0 for step in host.strides) else host
+
+
 def synchronize(library: str, device: Any) -> None:
     """Wait until a device has finished what it was given."""
     if library == "cupy":

@@ -96,7 +96,8 @@ class Backend:
             return self.xp.astype(here, dtype)
         with self.context():
             # A copy: libraries must not share memory that one of them may change.
-            array = self.xp.asarray(to_numpy(x), device=self.device, copy=True)
+            host = _libraries.in_memory_order(to_numpy(x))
+            array = self.xp.asarray(host, device=self.device, copy=True)
             return array if dtype is None else self.xp.astype(array, dtype, copy=False)
 
     def _own_dtype(self, dtype: DType | None) -> DType | None:

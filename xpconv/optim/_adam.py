@@ -81,7 +81,10 @@ class Adam(Optimizer):
             gradient = gradient + self.weight_decay * parameter
         mean = slots["exp_avg"] if slots else xp.zeros_like(parameter)
         square = slots["exp_avg_sq"] if slots else xp.zeros_like(parameter)
-        mean = mean + (1 - beta1) * (gradient - mean)
+        if beta1 > 0.5:
+            mean = mean + (1 - beta1) * (gradient - mean)
+        else:  # from the other end, where rounding would swallow the gradient
+            mean = gradient - beta1 * (gradient - mean)
         square = beta2 * square + (1 - beta2) * (gradient * gradient)
         denominator = xp.sqrt(square) / (1 - beta2**step) ** 0.5 + self.eps
         parameter = parameter - (lr / (1 - beta1**step)) * (mean / denominator)
