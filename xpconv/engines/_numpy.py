@@ -9,7 +9,6 @@ import numpy as np
 from .._typing import Array
 from ._portable import scatter as scatter
 
-
 # Runs of fewer numbers than this are copied faster along the output's rows than along the window's.
 _SHORT_RUN = 12
 
