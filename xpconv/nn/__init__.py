@@ -9,7 +9,7 @@ from __future__ import annotations
 from . import init as init
 from ._containers import Concat as Concat, Residual as Residual, Sequential as Sequential
 from ._conv import Conv1d as Conv1d, Conv2d as Conv2d, Conv3d as Conv3d
-from ._graph import Graph as Graph, Input as Input
+from ._graph import Graph as Graph
 from ._linear import Linear as Linear
 from ._loss import (
     BCEWithLogitsLoss as BCEWithLogitsLoss,
@@ -18,6 +18,7 @@ from ._loss import (
     MSELoss as MSELoss,
 )
 from ._module import Module as Module, observe as observe
+from ._node import Input as Input
 from ._norm import (
     BatchNorm1d as BatchNorm1d,
     BatchNorm2d as BatchNorm2d,

@@ -7,30 +7,7 @@ from typing import Any, NamedTuple
 
 from .._typing import Array
 from ._module import Backward, Grads, Module, merge, prefixed, under_first_names
-
-
-class Node:
-    """A value that is not computed yet: an input, or what a layer will make of other nodes."""
-
-    def __init__(self, module: Module | None = None, inputs: tuple[Node, ...] = ()) -> None:
-        self.module = module
-        self.inputs = inputs
-
-    @classmethod
-    def of(cls, module: Module, inputs: tuple[Any, ...]) -> Node:
-        """Return the node of a layer called on nodes; arrays in between are refused."""
-        for i, x in enumerate(inputs):
-            if not isinstance(x, Node):
-                raise TypeError(
-                    f"{type(module).__name__} was called on symbolic inputs, but input {i} is "
-                    f"{type(x).__name__}"
-                )
-        return cls(module, inputs)
-
-
-def Input() -> Node:
-    """Return a symbolic input, to call layers on and to make a `Graph` of."""
-    return Node()
+from ._node import Node
 
 
 class _Step(NamedTuple):

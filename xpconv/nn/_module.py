@@ -13,6 +13,7 @@ from array_api_compat import is_array_api_obj
 
 from .._typing import Array, DType
 from ..backend import Backend, backend_of, get_backend
+from ._node import Node
 from ._state import load_state
 
 if TYPE_CHECKING:
@@ -127,8 +128,6 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         """Infer: compute the output and keep nothing. On symbolic inputs, add to their graph."""
-        from ._graph import Node
-
         if any(isinstance(x, Node) for x in inputs):
             return Node.of(self, inputs)
         return self.infer(*inputs)
