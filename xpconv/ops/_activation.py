@@ -22,8 +22,8 @@ def _relu_vjp(x: Array) -> tuple[Array, Pullback]:
     y = relu(x)
     xp = namespace(x=x)
     # PyTorch's rule: the gradient passes where the output is not <= 0, so also where it is NaN.
-    zero = xp.zeros((), dtype=x.dtype, device=device(x))
-    return y, lambda dy: (xp.where(y <= 0, zero, dy),)
+    # A product with the mask is many times faster on a CPU than a choice by it.
+    return y, lambda dy: (dy * xp.astype(~(y <= 0), dy.dtype),)
 
 
 @differentiable(_relu_vjp)

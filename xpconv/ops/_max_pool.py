@@ -50,9 +50,9 @@ def _argmax(xp: Namespace, x: Array, windows: PoolWindows) -> tuple[Array, Array
         better = (met > so_far) | (holder < 0)
         if floating:
             better = better | (met != met)
-        mark = xp.full((), number, dtype=small, device=place)
-        best = put(best, output, xp.where(better, met, so_far))
-        winner = put(winner, output, xp.where(better, mark, holder))
+        # Sums with a mask are many times faster on a CPU than choices by it.
+        best = put(best, output, xp.maximum(so_far, met))
+        winner = put(winner, output, holder + xp.astype(better, small) * (number - holder))
     return best, winner
 
 
@@ -106,9 +106,9 @@ def _max_pool_vjp(
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         dlast = channels_last(xp, batched(n, dy))
         dx = xp.zeros(shape, dtype=dy.dtype, device=device(dy))
-        none = xp.zeros((), dtype=dy.dtype, device=device(dy))
         for number, output, source in windows.parts():
-            dx = add_at(dx, source, xp.where(winner[output] == number, dlast[output], none))
+            mask = xp.astype(winner[output] == number, dy.dtype)
+            dx = add_at(dx, source, dlast[output] * mask)
         return (unbatched(channels_first(xp, dx)),)
 
     y = unbatched(channels_first(xp, best))
