@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import logging
+import pickle
 import sys
 import threading
 from collections.abc import Iterator
@@ -167,7 +169,7 @@ def no_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_cupy")
 def test_cupy_that_is_missing_says_what_to_install() -> None:
-    with refused("cupy", "pip install", "xpconv[cuda", error=BackendError):
+    with refused("cupy", "pip install", "cupy-cuda13x[ctk]", error=BackendError):
         get_backend("cupy")
     assert "cupy" not in xpconv.available_backends()
 
@@ -504,3 +506,8 @@ def test_host_data_comes_over_in_every_order(backend: Library, odd) -> None:
     """Negative strides and foreign byte orders, which some libraries cannot read, are put right."""
     moved = backend.backend.asarray(odd)
     np.testing.assert_array_equal(xpconv.to_numpy(moved), odd)
+
+
+def test_backends_are_copied_and_pickled_by_name(backend: Library) -> None:
+    pickled = pickle.loads(pickle.dumps(backend.backend))  # noqa: S301  (what we have just written)
+    assert backend.backend == copy.deepcopy(backend.backend) == pickled

@@ -66,7 +66,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     reasons = {entry["name"]: entry["reason"] for entry in report["backends"]}
     assert reasons["numpy"] is None
     assert "pip install torch" in reasons["torch"]
-    assert "pip install 'xpconv[cuda13]'" in reasons["cupy"]
+    assert "pip install 'cupy-cuda13x[ctk]'" in reasons["cupy"]
     assert report["cuda"] == {"cupy": "not installed"}
     assert "torch" not in report["tf32"]
     assert "pip install threadpoolctl" in text(report)

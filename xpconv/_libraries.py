@@ -47,7 +47,7 @@ def _open_numpy(device: str) -> tuple[Namespace, Any]:
     return importlib.import_module("array_api_compat.numpy"), "cpu"
 
 
-_CTK = "pip install 'xpconv[cuda13]' (or 'xpconv[cuda12]' for a CUDA 12 driver)"
+_CTK = "pip install 'cupy-cuda13x[ctk]' (or 'cupy-cuda12x[ctk]' for a CUDA 12 driver)"
 
 
 def _open_cupy(device: str) -> tuple[Namespace, Any]:

@@ -70,6 +70,10 @@ class Backend:
         device = _libraries.device_name(self.name, self.device)
         return f"{self.name}:{device}" if device else self.name
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle by name: modules and devices are not data."""
+        return get_backend, (str(self),)
+
     def asarray(self, x: Any, dtype: DType | None = None) -> Array:
         """Bring data here: host data, or an array of any library and device.
 

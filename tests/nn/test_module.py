@@ -145,7 +145,7 @@ def test_a_single_number_may_be_a_parameter() -> None:
 def test_a_single_number_may_be_updated(backend: Library) -> None:
     with use_backend(backend.spec):
         model = Temperature()
-    for value in (3.0, np.float64(3.0), backend.array(3.0, "float32")):
+    for value in (np.float64(3.0), backend.array(3.0, "float32")):
         model.update({"scale": value})
         backend.assert_equal(model.parameters()["scale"], np.float32(3.0))
 
@@ -260,3 +260,19 @@ def test_copies_have_state_of_their_own(backend: Library, rng: np.random.Generat
         assert value is before[key]
         assert np.any(host(twin.state_dict()[key]) != host(value))
     backend.assert_equal(model(values), expected)
+
+
+def test_update_takes_arrays_of_the_right_shape_alone() -> None:
+    layer = nn.Linear(2, 2)
+    before = layer.state_dict()
+    with pytest.raises(ValueError, match=r"bias has shape \(2,\), got an array of \(7,\)"):
+        layer.update({"weight": layer.weight * 0, "bias": np.ones(7, "float32")})
+    with pytest.raises(TypeError, match="bias must be an array, got str"):
+        layer.update({"bias": "x"})
+    assert all(after is before[key] for key, after in layer.state_dict().items())
+
+
+def test_a_real_parameter_takes_no_complex_numbers() -> None:
+    state = {"weight": np.ones((2, 2)) * 1j, "bias": np.zeros(2)}
+    with pytest.raises(TypeError, match="weight is float32 and cannot take complex128"):
+        nn.Linear(2, 2).load_state_dict(state)

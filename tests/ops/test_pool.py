@@ -394,3 +394,22 @@ def test_global_as_pytorch(backend: Library, torch, pool, seed: int, kind: str) 
     adaptive = getattr(functional, f"adaptive_avg_pool{pool.dims}d")
     x = image(pool, seed, "plain")
     assert_as_torch(backend, ops.global_avg_pool, lambda x: adaptive(x, 1), [x])
+
+
+def test_indices_stay_in_the_plane(backend: Library) -> None:
+    """Even of a window that sees nothing but padding, and of one that sees only -inf."""
+    x = backend.array(np.arange(3.0).reshape(1, 3, 1))
+    options = {"padding": (0, 1), "dilation": 2, "ceil_mode": True, "return_indices": True}
+    for y, indices in (
+        ops.max_pool2d(x, (1, 3), **options),
+        ops.max_pool2d(
+            backend.array(np.full((1, 2, 6), -np.inf)),
+            2,
+            padding=1,
+            dilation=3,
+            return_indices=True,
+        ),
+    ):
+        assert y.shape == indices.shape
+        assert host(indices).min() >= 0
+        assert host(indices).max() < 12

@@ -218,3 +218,8 @@ def test_the_cotangent_is_checked(backend: Library, sample: Sample) -> None:
         pullback(backend.array(np.ones((*y.shape, 7))))
     with refused("float64", "float32", error=TypeError):
         pullback(cotangent(backend, backend.array(host(y), "float32")))
+
+
+def test_a_call_that_does_not_fit_is_refused_under_the_operations_name() -> None:
+    with pytest.raises(TypeError, match=r"conv2d\(\): missing a required argument: 'weight'"):
+        ops.vjp(ops.conv2d, np.ones((1, 1, 3, 3)))

@@ -95,6 +95,8 @@ class Graph(Module):
                 dvalues[i] = share if dvalues[i] is None else dvalues[i] + share
 
             for i, share in zip(ends, self._cotangents(dy), strict=True):
+                if share is None:
+                    raise TypeError("backward needs a cotangent for every output, got None")
                 send(i, share)
             grads: Grads = {}
             for place in reversed(range(len(steps))):

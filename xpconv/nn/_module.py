@@ -242,11 +242,26 @@ class Module:
         self.update(load_state(type(self).__name__, self.state_dict(), state, strict))
 
     def update(self, arrays: Mapping[str, Array]) -> None:
-        """Replace some parameters or buffers, by their keys in `state_dict`."""
+        """Replace some parameters or buffers, by their keys in `state_dict`.
+
+        Raises
+        ------
+        KeyError
+            If there is no such parameter or buffer.
+        TypeError, ValueError
+            If something is not an array, or has another shape. Nothing is changed then.
+        """
         slots = self._slots()
         unknown = [key for key in arrays if key not in slots]
         if unknown:
             raise KeyError(f"{type(self).__name__} has no parameter or buffer {unknown}")
+        for key, array in arrays.items():
+            old = getattr(*slots[key])
+            if not isinstance(array, Number) and not is_array_api_obj(array):
+                raise TypeError(f"{key} must be an array, got {type(array).__name__}")
+            shape = tuple(getattr(array, "shape", ()))
+            if shape != tuple(old.shape):
+                raise ValueError(f"{key} has shape {tuple(old.shape)}, got an array of {shape}")
         for key, array in arrays.items():
             module, name = slots[key]
             if isinstance(array, Number):  # what NumPy makes of a 0-d array in arithmetic

@@ -43,7 +43,7 @@ def load_state(
                 f"checkpoint, the shape in current model is {tuple(target.shape)}."
             )
         else:
-            arrays[key] = _taken(target, value)
+            arrays[key] = _taken(key, target, value)
     if complaints or sizes:
         text = f"Error(s) in loading state_dict for {owner}: " + " ".join(complaints + sizes)
         raise StateDictError(text)
@@ -61,8 +61,10 @@ class StateDictError(KeyError, ValueError, RuntimeError):
         return str(self.args[0])
 
 
-def _taken(target: Array, value: Any) -> Array:
+def _taken(key: str, target: Array, value: Any) -> Array:
     """Bring a value to a target's place and dtype, sharing memory with nobody."""
+    if "complex" in str(value.dtype) and "complex" not in str(target.dtype):
+        raise TypeError(f"{key} is {target.dtype} and cannot take {value.dtype} values")
     backend = backend_of(target)
     array = backend.asarray(value)
     return backend.xp.astype(array, target.dtype, copy=array is value)

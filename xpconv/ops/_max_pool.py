@@ -58,7 +58,7 @@ def _argmax(xp: Namespace, x: Array, windows: PoolWindows) -> tuple[Array, Array
 
 def _plane_indices(xp: Namespace, winner: Array, windows: PoolWindows) -> Array:
     """Turn numbers within a window into positions in the unpadded, flattened input plane."""
-    number = xp.astype(winner, xp.int64)
+    number = xp.clip(xp.astype(winner, xp.int64), min=0)  # -1 where a window sees only padding
     index = xp.zeros_like(number)
     below = windows.elements
     for i, axis in enumerate(windows.axes, 1):
@@ -66,7 +66,8 @@ def _plane_indices(xp: Namespace, winner: Array, windows: PoolWindows) -> Array:
         start = xp.arange(axis.out, dtype=xp.int64, device=device(winner))
         start = start * axis.stride - axis.padding
         start = xp.reshape(start, (axis.out, *(1,) * (number.ndim - 1 - i)))
-        index = index * axis.size + start + (number // below) % axis.kernel * axis.dilation
+        place = start + (number // below) % axis.kernel * axis.dilation
+        index = index * axis.size + xp.clip(place, 0, axis.size - 1)
     return index
 
 

@@ -80,6 +80,7 @@ def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, 
     except (KeyError, TypeError):
         name = getattr(operation, "__name__", repr(operation))
         raise TypeError(f"{name} is not a differentiable operation of xpconv.ops") from None
+    _bind(operation, args, kwargs)
     given = _given(operation, args, kwargs)
     y, pullback = rule(*args, **kwargs)
     primary = y[0] if isinstance(y, tuple) else y
@@ -100,10 +101,23 @@ def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, 
     return y, checked
 
 
+def _bind(operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Refuse a call that does not fit the operation's signature, under the operation's name."""
+    try:
+        _signature(operation).bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{getattr(operation, '__name__', operation)}(): {error}") from None
+
+
+@cache
+def _signature(operation: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(operation)
+
+
 @cache
 def _array_parameters(operation: Callable[..., Any]) -> tuple[tuple[str, int, bool], ...]:
     """Name, position and variadicity of the parameters that are annotated as arrays."""
-    parameters = inspect.signature(operation).parameters.values()
+    parameters = _signature(operation).parameters.values()
     return tuple(
         (p.name, index, p.kind is p.VAR_POSITIONAL)
         for index, p in enumerate(parameters)
