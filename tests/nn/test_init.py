@@ -72,7 +72,10 @@ def test_fans_are_pytorchs(torch, shape: tuple[int, ...]) -> None:
     assert theirs == (shape[1] * receptive, shape[0] * receptive)
 
 
-@pytest.mark.parametrize("nonlinearity", ["linear", "sigmoid", "tanh", "relu", "leaky_relu"])
+@pytest.mark.parametrize(
+    "nonlinearity",
+    ["linear", "conv1d", "conv2d", "conv3d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"],
+)
 def test_gains_are_pytorchs(torch, nonlinearity: str) -> None:
     theirs = torch.nn.init.calculate_gain(nonlinearity)
     assert math.isclose(init.calculate_gain(nonlinearity), theirs)
