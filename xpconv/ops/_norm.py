@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .._arrays import namespace, require_floating, same_dtype
+from .._arrays import add_at, namespace, require_floating, same_dtype
 from .._typing import Array, Namespace, Pullback
 from ._layout import channels_first, channels_last
 from ._precision import narrowed, rule_in_single, widened
@@ -63,15 +63,18 @@ def batch_norm_training(
     scale = rstd if weight is None else rstd * weight
     y = centred * scale
     if bias is not None:
-        y = y + bias
+        y = add_at(y, (...,), bias)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         # mean(dy) and mean(dy * normalised) are what the statistics contribute.
         dy = channels_last(xp, widened(dy))
-        normalised = (last - mean) * rstd
+        centred = last - mean
         along_bias = channel_mean(xp, dy)
-        along_weight = channel_mean(xp, dy * normalised)
-        dx = (dy - along_bias - normalised * along_weight) * scale
+        along_weight = channel_mean(xp, dy * centred) * rstd
+        # scale * (dy - along_bias - normalised * along_weight), with few arrays of x's size
+        dx = centred * (-scale * rstd * along_weight)
+        dx = add_at(dx, (...,), dy * scale)
+        dx = add_at(dx, (...,), -scale * along_bias)
         dweight = None if weight is None else narrowed(along_weight * count, dtype)
         dbias = None if bias is None else narrowed(along_bias * count, dtype)
         return narrowed(channels_first(xp, dx), dtype), dweight, dbias
