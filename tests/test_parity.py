@@ -503,3 +503,29 @@ def test_causes_of_scalars_and_large_arrays() -> None:
     assert "factor of 3" in likely_cause(one, 3 * one, ("a", "b"), 1e-9)
     large = NOISE.random(1_100_000)
     assert "constant offset" in likely_cause(large, large + 1, ("a", "b"), 1e-9)
+
+
+@pytest.mark.parametrize("other", ["numpy", STRICT])
+def test_nan_agrees_with_nothing(other: str) -> None:
+    x, y = make_batch()
+    report = parity_check(digits_model(), x * np.float32("nan"), y, ("numpy", other))
+    assert not report.ok
+    assert report.cause.startswith("the reference itself holds NaN: NaN in ")
+    assert report.cause.endswith(" elements on both backends")
+    assert "agree" not in str(report)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"model": None}, TypeError, "model must be a Module, got NoneType"),
+        ({"x": np.ones((0, 1, 8, 8), "f4")}, ValueError, r"x holds no numbers.*\(0, 1, 8, 8\)"),
+        ({"rtol": -1}, ValueError, "rtol must be at least 0, got -1"),
+        ({"atol": math.nan}, ValueError, "atol must be at least 0, got nan"),
+    ],
+)
+def test_bad_arguments(change: dict[str, Any], error: type[Exception], message: str) -> None:
+    x, y = make_batch()
+    given = {"model": digits_model(), "x": x, "y": y, "backends": ("numpy", "numpy")} | change
+    with pytest.raises(error, match=message):
+        parity_check(**given)

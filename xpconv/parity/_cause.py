@@ -63,6 +63,8 @@ def _not_finite(a: np.ndarray, b: np.ndarray, names: tuple[str, str]) -> str | N
             return (
                 f"{what} in {count} of {a.size} elements on {name} (overflow, 0/0, or unset memory)"
             )
+    if np.isnan(a).any() and np.array_equal(np.isnan(a), np.isnan(b)):
+        return f"NaN in {int(np.isnan(a).sum())} of {a.size} elements on both backends"
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         return "NaN or infinity in other places"
     return None

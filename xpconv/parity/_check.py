@@ -62,7 +62,10 @@ def parity_check(
     Raises
     ------
     ValueError
-        When fewer than two backends are given, or the batch does not fit the model.
+        When fewer than two backends are given, the batch is empty or does not fit the model, or a
+        tolerance is below 0.
+    TypeError
+        When the model is no `Module`.
     BackendError
         When a backend cannot work here.
 
@@ -98,6 +101,13 @@ def parity_check(
     """
     if len(backends) < 2 or isinstance(backends, str):
         raise ValueError(f"parity needs at least two backends, got {backends!r}")
+    if not isinstance(model, Module):
+        raise TypeError(f"model must be a Module, got {type(model).__name__}")
+    if 0 in np.shape(x):
+        raise ValueError(f"x holds no numbers to compare: its shape is {tuple(np.shape(x))}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if value is not None and not value >= 0:
+            raise ValueError(f"{name} must be at least 0, got {value}")
     places = [get_backend(spec) for spec in backends]
     step = functools.partial(run, model, x, y, loss=as_loss(loss), seed=seed)
     leader = Recorder(places[0])
@@ -173,10 +183,13 @@ class _Judge:
         relative = rounded if self.rtol is None else self.rtol
         found = distance(*pair)
         allowed = relative * scale + self.atol
-        ok = pair[0].dtype == pair[1].dtype and found.max_abs <= allowed
+        unknown = bool(np.isnan(pair[0]).any())  # nothing agrees with NaN, not even NaN
+        ok = pair[0].dtype == pair[1].dtype and found.max_abs <= allowed and not unknown
         if not ok and self.first is None:
             cause = likely_cause(*pair, self.names, relative)
-            if layer == END:
+            if unknown:
+                cause = f"the reference itself holds NaN: {cause}"
+            elif layer == END:
                 cause = f"the layers agree one by one, so small differences add up: {cause}"
             elif "gradient" in kind:
                 cause = f"only the gradient differs: {cause}"

@@ -30,7 +30,8 @@ class ParityRow:
     tolerance : float
         The absolute difference that was allowed.
     ok : bool
-        Whether shape and dtype agree and ``max_abs`` is within ``tolerance``.
+        Whether shape and dtype agree, ``max_abs`` is within ``tolerance``, and the reference holds
+        no NaN, with which nothing agrees.
     """
 
     name: str
