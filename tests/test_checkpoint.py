@@ -348,3 +348,27 @@ def test_a_checkpoint_is_not_a_weights_file(path: Path) -> None:
 def test_complex128_weights(path: Path) -> None:
     with pytest.raises(TypeError, match="w has dtype complex128"):
         checkpoint.save_weights(path, Weights(w=np.zeros(2, dtype=complex)))
+
+
+@pytest.mark.parametrize("name", [".", "..", "directory"])
+def test_a_directory_is_not_written_over(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "directory").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for write in (checkpoint.save, lambda path, _: checkpoint.save_weights(path, Weights())):
+        with pytest.raises(IsADirectoryError, match=f"cannot write {name}: it is a directory"):
+            write(name, {"n": 1})
+    assert list(tmp_path.iterdir()) == [tmp_path / "directory"]
+
+
+def test_equal_contents_give_equal_files(path: Path) -> None:
+    metadata = {name: f'"{name}" \\ \n\x01\x7f é 猫' for name in ("a", "é", 'z"', "m\n", "k")}
+    model = Weights(w=np.arange(3.0), v=np.ones((2, 2), "float32"))
+    contents = set()
+    for _ in range(20):
+        checkpoint.save_weights(path, model, metadata)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    assert checkpoint.load_metadata(path) == {"format": "pt", **metadata}
+    assert same(checkpoint.load_weights(path)["w"], np.arange(3.0))

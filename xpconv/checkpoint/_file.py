@@ -42,8 +42,25 @@ def write_file(
     try:
         with replacing(path) as temporary:
             save_file(plain, temporary, metadata=dict(metadata))
+            _sort_metadata(temporary)
     except safetensors.SafetensorError as error:  # a full disk, for instance
         raise OSError(f"cannot write {path}: {error}") from error
+
+
+def _sort_metadata(path: Path) -> None:
+    """Put a file's texts into the order of their names, so that equal contents give equal bytes.
+
+    safetensors writes them in an order that changes from call to call. The header, which is JSON
+    behind its length, keeps its length; a reader takes spaces at its end for nothing.
+    """
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(text) <= size:
+            file.seek(8)
+            file.write(text.ljust(size))
 
 
 def read_file(path: PathLike) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -106,6 +123,11 @@ def replacing(path: PathLike) -> Iterator[Path]:
         Another name in the same directory. What is written there takes the old file's place, in one
         step, when the ``with`` block ends well, and is removed when it does not.
 
+    Raises
+    ------
+    IsADirectoryError
+        If the path is a directory.
+
     Examples
     --------
     >>> import pathlib, tempfile
@@ -118,6 +140,8 @@ def replacing(path: PathLike) -> Iterator[Path]:
     '{}'
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a directory, not a file")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         temporary.touch()
