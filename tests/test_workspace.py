@@ -135,3 +135,9 @@ def test_the_way_back_keeps_no_columns(rng: np.random.Generator) -> None:
         tracemalloc.stop()
     assert callable(pullback)
     assert kept < y.nbytes + SLACK
+
+
+def test_the_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XPCONV_WORKSPACE", "abc")
+    with refused("XPCONV_WORKSPACE", "'64MB'", "'abc'"):
+        ops.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)))

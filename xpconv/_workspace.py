@@ -10,6 +10,7 @@ from contextvars import ContextVar
 
 from ._shapes import integer
 
+_VARIABLE = "XPCONV_WORKSPACE"
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 _BUDGET: ContextVar[int | None] = ContextVar("xpconv_workspace", default=None)
 
@@ -68,5 +69,21 @@ def workspace_budget(default: int) -> int:
     budget = _BUDGET.get()
     if budget is not None:
         return budget
-    text = os.environ.get("XPCONV_WORKSPACE")
-    return parse_bytes(text) if text else default
+    return environment_budget() or default
+
+
+def environment_budget() -> int | None:
+    """Return the bytes that ``XPCONV_WORKSPACE`` allows, or None where it is not set.
+
+    Raises
+    ------
+    ValueError
+        When it is no size; the message names the variable.
+    """
+    text = os.environ.get(_VARIABLE)
+    if not text:
+        return None
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise ValueError(f"the environment variable {_VARIABLE}: {error}") from None
