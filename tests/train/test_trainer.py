@@ -456,3 +456,38 @@ def test_watching_what_is_not_there(watcher: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"monitors '.*', but an epoch gives \['loss', 'acc"):
         train.Trainer(model, progress=False, **watcher).fit(images(), epochs=1)
     assert_same_bits(before, host_state(model))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": None}, "model must be a Module, got NoneType"),
+        ({"model": nn.ReLU}, "model must be a Module, got the class ReLU"),
+        ({"optimizer": "sgd"}, r"optimizer must be an Optimizer such as optim\.SGD.*, got str"),
+        ({"optimizer": optim.SGD}, "optimizer must be an Optimizer.*, got the class SGD"),
+        ({"callbacks": (3,)}, "callbacks must hold objects of Callback, got int"),
+        ({"callbacks": train.EarlyStopping()}, "callbacks must be an iterable.*, got EarlySt"),
+        ({"callbacks": [train.EarlyStopping]}, "callbacks must hold.*, got the class EarlySt"),
+    ],
+)
+def test_parts_of_the_wrong_kind(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        train.Trainer(**({"model": network()} | change))
+
+
+def test_callbacks_may_be_any_iterable() -> None:
+    one = train.EarlyStopping()
+    assert train.Trainer(network(), callbacks=iter([one])).callbacks == [one]
+
+
+def test_a_last_batch_that_is_too_small_names_the_batch_size() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 4), nn.BatchNorm1d(4))
+    trainer = train.Trainer(model, progress=False)
+    with pytest.raises(ValueError, match=r"more than 1 value.* 9 samples with batch_size=4"):
+        trainer.fit(images(9), epochs=1, batch_size=4)
+    trainer.fit(images(9), epochs=1, batch_size=5)
+
+
+def test_a_directory_takes_no_run(tmp_path: Any) -> None:
+    with pytest.raises(IsADirectoryError, match="it is a directory, not a file"):
+        train.Trainer(network()).save(tmp_path)

@@ -3,14 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._typing import Array
 from ..data import ArrayDataset
+from ..nn import Module
+from ..optim import Optimizer
+from ._callbacks import Callback
 from ._losses import Loss, loss_name, targets_of
 
-if TYPE_CHECKING:
-    from ..nn import Module
+
+def check_parts(model: Any, optimizer: Any) -> None:
+    """Refuse what a `Trainer` cannot train, or not by.
+
+    Raises
+    ------
+    TypeError
+        With the argument's name, and what it must be.
+    """
+    if not isinstance(model, Module):
+        raise TypeError(f"model must be a Module, got {_kind(model)}")
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"optimizer must be an Optimizer such as optim.SGD(lr=0.1), got {_kind(optimizer)}"
+        )
+
+
+def as_callbacks(callbacks: Any) -> list[Callback]:
+    """Return callbacks as a list of their own.
+
+    Raises
+    ------
+    TypeError
+        If they are not callbacks, or one without a list around it.
+    """
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks must be an iterable of Callback, got {_kind(callbacks)}")
+    found = list(callbacks)
+    for callback in found:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"callbacks must hold objects of Callback, got {_kind(callback)}")
+    return found
+
+
+def _kind(value: Any) -> str:
+    """Name the type of a value, or the class that was given in place of an object."""
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
 def as_dataset(data: Any, what: str) -> ArrayDataset:

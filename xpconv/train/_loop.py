@@ -83,7 +83,7 @@ class Loop:
         remaining = batches(self.data, run.batch_size, order, start=run.batch)
         self._call("on_epoch_begin")
         for x, y in on_backend(remaining, trainer.backend, trainer.dtype):
-            loss, logits = trainer.step(x, y)
+            loss, logits = self._step(x, y)
             note(trainer, trainer.means, loss, logits, y)
             trainer.last_loss = loss
             trainer.samples_seen += int(x.shape[0])
@@ -92,6 +92,19 @@ class Loop:
             run.seconds = time.perf_counter() - self.epoch_began
             self._call("on_batch_end")
             between_steps()
+
+    def _step(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Take a step; where a batch of one sample is too little, say where it comes from."""
+        try:
+            return self.trainer.step(x, y)
+        except ValueError as error:
+            if x.shape[0] != 1:
+                raise
+            run = self.run
+            raise ValueError(
+                f"{error}; this batch holds one sample, as batches of {run.samples} samples with "
+                f"batch_size={run.batch_size} do: choose another batch_size"
+            ) from error
 
     def _end_epoch(self, between_steps: Callable[[], None]) -> None:
         """Validate, write the history's row, and move on to the next epoch."""

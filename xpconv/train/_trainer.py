@@ -18,7 +18,15 @@ from ..random import Stream, use_stream
 from ..schedule import Schedule
 from . import _state
 from ._callbacks import Callback
-from ._checks import as_dataset, check_monitors, check_samples, check_targets, output_shape
+from ._checks import (
+    as_callbacks,
+    as_dataset,
+    check_monitors,
+    check_parts,
+    check_samples,
+    check_targets,
+    output_shape,
+)
 from ._history import History
 from ._loop import Loop, judge
 from ._losses import Loss, as_loss, targets_of
@@ -126,6 +134,7 @@ class Trainer:
                 f"schedule must be a Schedule, got {type(schedule).__name__}; "
                 "for a function there is schedule.LambdaLR"
             )
+        check_parts(model, optimizer)
         self.model = model
         self.loss = as_loss(loss)
         self.optimizer = Adam() if optimizer is None else optimizer
@@ -135,7 +144,7 @@ class Trainer:
         if metrics is None:
             metrics = () if targets_of(self.loss) == "values" else ("accuracy",)
         self.metrics = as_metrics(metrics)
-        self.callbacks = list(callbacks)
+        self.callbacks = as_callbacks(callbacks)
         self.stream = Stream(seed)
         self.seed = self.stream.seed
         self.progress = progress
