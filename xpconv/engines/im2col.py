@@ -88,7 +88,7 @@ def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     """
     xp = array_namespace(dy)
     turned = problem.input_problem()
-    if turned is not None and problem.out_channels <= 2 * problem.in_channels:
+    if turned is not None and problem.out_channels <= 4 * problem.in_channels:
         return _products(xp, turned, dy, _turned_matrices(xp, problem, weight))
     kernels = _kernel_matrices(xp, problem, weight)
     shape = (problem.batch, *problem.in_size, problem.in_channels)
