@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import error_line
-from xpconv import cli
+from xpconv import checkpoint, cli, models
 from xpconv.cli import _images
 
 SHAPE = (1, 8, 8)
@@ -173,6 +173,18 @@ def test_backends_read_the_same(
     np.testing.assert_allclose(found[2], found[0], atol=1e-5)
 
 
+@pytest.mark.parametrize("scale", [lambda x: x > 4, lambda x: x / 16, lambda x: 0 * x])
+def test_arrays_on_another_scale_give_a_warning(
+    scale: Any, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save("a.npy", scale(digits().images[:1]))
+    assert cli.main(["predict", str(trained), "a.npy", "--top", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("a.npy: ")
+    assert err.startswith("xpconv: warning: a.npy holds no value above ")
+    assert err.count("\n") == 1
+
+
 # --- refusing ------------------------------------------------------------------------------------
 
 
@@ -235,6 +247,7 @@ def test_pickled_objects_are_never_loaded(
             "holds values from 255 to 255; pixels go from 0 (paper) to 16 (ink)",
         ),
         (np.full((8, 8), -1.0), "holds values from -1 to -1; pixels go from 0"),
+        (-np.arange(64.0).reshape(8, 8), "holds values from -63 to 0; pixels go from 0"),
         (np.array(["a"]), "not numbers"),
         (np.zeros((8, 8), complex), "holds complex128, not numbers"),
     ],
@@ -270,3 +283,23 @@ def test_a_bad_choice(trained: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "argument --invert: invalid choice" in error_line(capsys)
     assert cli.main(["predict", str(trained)]) == 2
     assert "required: FILE" in error_line(capsys)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_model_that_has_diverged(
+    trained: Path, capsys: pytest.CaptureFixture[str], value: float
+) -> None:
+    weights = checkpoint.load_weights(trained / "model.safetensors")
+    last = list(weights)[-1]
+    weights[last] = np.full_like(weights[last], value)
+    model = models.digits_cnn()
+    model.load_state_dict(weights)
+    card = checkpoint.load_metadata(trained / "model.safetensors")
+    checkpoint.save_weights("w.safetensors", model, card)
+    np.save("a.npy", digits().images[:1])
+    advice = "are not finite; its training has diverged: train it again with a smaller --lr"
+    assert cli.main(["predict", "w.safetensors", "a.npy"]) == 2
+    assert error_line(capsys) == f"the outputs of digits_cnn for a.npy {advice}"
+    assert cli.main(["evaluate", "w.safetensors", "--json"]) == 2
+    assert error_line(capsys) == f"the outputs of digits_cnn {advice}"

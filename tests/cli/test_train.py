@@ -169,7 +169,7 @@ def test_a_directory_of_results_can_be_written_anew() -> None:
     assert files_in(Path("x")) == FILES
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_run_that_diverges_says_so_and_leaves_whole_files(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -275,8 +275,28 @@ def test_ctrl_c_outside_the_training(
 
     monkeypatch.setattr(_training, "write_results", interrupt)
     assert train(out="x", epochs=1) == 130
-    assert capsys.readouterr().err == "\nxpconv: interrupted\n"
+    assert capsys.readouterr().err == (
+        "\nxpconv: interrupted; the training is done, the results are not all written; "
+        "go on with: xpconv train digits --resume --out x\n"
+    )
     assert files_in(Path("x")) == {"checkpoint.safetensors"}
+    monkeypatch.setattr(_training, "load_digits", interrupt)
+    assert train(out="x", resume=True) == 130
+    assert capsys.readouterr().err == (
+        "\nxpconv: interrupted; stopped at once; go on with: xpconv train digits --resume --out x\n"
+    )
+    assert train(out="y") == 130
+    assert capsys.readouterr().err == "\nxpconv: interrupted; nothing was trained yet\n"
+
+
+def test_ctrl_c_before_the_first_step_does_not_lead_into_an_older_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert train(out="x", epochs=1) == 0
+    capsys.readouterr()
+    with interrupted_at(1):
+        assert train(out="x", epochs=1, seed=1) == 130
+    assert capsys.readouterr().err == "\nxpconv: interrupted; nothing was trained yet\n"
 
 
 @pytest.mark.parametrize(
@@ -469,3 +489,29 @@ def test_a_model_too_large_for_the_memory(
     monkeypatch.setattr(Trainer, "step", fails)
     assert train(out="x") == 2
     assert error_line(capsys) == "out of memory; try a smaller --batch-size"
+
+
+def test_equal_runs_write_equal_weights() -> None:
+    for out in ("a", "b"):
+        assert train(out=out, epochs=1) == 0
+    one, other = (Path(out, "model.safetensors").read_bytes() for out in ("a", "b"))
+    assert one == other
+
+
+def test_one_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(out="x", epochs=1) == 0
+    assert ", after 1 epoch in " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [["train", "digits"], ["parity", "--backends", "numpy,numpy"]])
+def test_a_bad_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    monkeypatch.setenv("XPCONV_WORKSPACE", "abc")
+    assert cli.main(command) == 2
+    assert error_line(capsys) == (
+        "the environment variable XPCONV_WORKSPACE: "
+        "a size in bytes is a number or a text such as '64MB', got 'abc'"
+    )
+    assert cli.main(["doctor"]) == 0  # which says so among the rest
+    assert files_in(Path()) == set()

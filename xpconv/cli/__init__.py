@@ -6,11 +6,15 @@ imports what it needs, so that ``xpconv --help`` answers at once.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
 
+import numpy as np
+
 from .. import __version__
+from .._workspace import environment_budget
 from . import (
     doctor as doctor,
     evaluate as evaluate,
@@ -55,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(argv)
         debug = arguments.debug
-        code: int = arguments.run(arguments)
+        code = _run(arguments)
         print(end="", flush=True)
     except BrokenPipeError:
         # The reader went away, as in `xpconv summary resnet18 | head`: nothing is left to say.
@@ -70,6 +74,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"xpconv: error: {message}", file=sys.stderr)
         return 2
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Run a subcommand; each says itself, in one line, when its numbers are not finite."""
+    if arguments.run is not doctor.run:  # which lists what is wrong with the environment
+        environment_budget()
+    with np.errstate(all="ignore"):
+        code: int = arguments.run(arguments)
     return code
 
 

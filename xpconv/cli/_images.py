@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -62,11 +63,17 @@ def _read_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     pixels = array.reshape(-1, *shape).astype(np.float32)
     if not np.isfinite(pixels).all():
         raise UsageError(f"{path} holds NaN or infinity")
-    low, high = float(pixels.min()), float(pixels.max())
+    low, high = float(pixels.min()), float(pixels.max()) + 0.0  # which makes 0 of -0
     if low < 0 or high > PIXEL_MAX:
         raise UsageError(
             f"{path} holds values from {low:g} to {high:g}; pixels go from 0 (paper) to "
             f"{PIXEL_MAX:g} (ink), as in scikit-learn's digits"
+        )
+    if high <= 1:
+        print(
+            f"xpconv: warning: {path} holds no value above {high:g}; pixels go from 0 (paper) to "
+            f"{PIXEL_MAX:g} (ink), so multiply by {PIXEL_MAX:g} what is scaled to 0..1",
+            file=sys.stderr,
         )
     return pixels
 

@@ -25,7 +25,7 @@ from ._results import write_results
 from ._settings import new_settings, resumed_settings
 from ._threads import threads_for
 from ._weights import Card, in_words
-from ._words import accuracy_in_words
+from ._words import accuracy_in_words, counted
 
 if TYPE_CHECKING:
     from ..nn import Module
@@ -59,11 +59,28 @@ def train(arguments: argparse.Namespace) -> None:
     """
     backend = get_backend(arguments.backend)
     out, settings, done = _open(arguments)
-    split = load_digits()
-    card = Card(settings["model"], split.test.x.shape[1:], CLASSES, settings["dataset"])
+    trainer = None
+    try:
+        split = load_digits()
+        card = Card(settings["model"], split.test.x.shape[1:], CLASSES, settings["dataset"])
+        trainer = _trainer(arguments, backend, out, settings, card, split)
+        prepare_directory(out)
+        _work(trainer, arguments, out, settings, card, split, done)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_leave(trainer, arguments, out, done)) from None
+
+
+def _trainer(
+    arguments: argparse.Namespace,
+    backend: Backend,
+    out: Path,
+    settings: Mapping[str, Any],
+    card: Card,
+    split: Split,
+) -> Trainer:
     with use_backend(backend):
         model = _fitting_model(card, settings["seed"], split, backend)
-    trainer = Trainer(
+    return Trainer(
         model,
         optimizer=SGD(settings["lr"], momentum=0.9, nesterov=True, weight_decay=5e-4),
         schedule=OneCycleLR(settings["epochs"]),
@@ -72,33 +89,43 @@ def train(arguments: argparse.Namespace) -> None:
         seed=settings["seed"],
         progress=False if arguments.quiet else "auto",
     )
-    prepare_directory(out)
+
+
+def _work(
+    trainer: Trainer,
+    arguments: argparse.Namespace,
+    out: Path,
+    settings: Mapping[str, Any],
+    card: Card,
+    split: Split,
+    done: int,
+) -> None:
+    """Train from step ``done`` on, test, write the results and say how it went."""
 
     def say(text: str) -> None:
         if not arguments.quiet:
             print(text, flush=True)
 
     say(
-        f"training {card.name} ({model.num_parameters:,} parameters) on {len(split.train):,} "
-        f"digits with {backend}" + (f", from step {done}" if done else "")
+        f"training {card.name} ({trainer.model.num_parameters:,} parameters) on "
+        f"{len(split.train):,} digits with {trainer.backend}"
+        + (f", from step {done}" if done else "")
     )
-    with threads_for(summary(model, card.input_shape).flops):
-        try:
-            trainer.fit(
-                split.train,
-                split.test,
-                epochs=settings["epochs"],
-                batch_size=settings["batch_size"],
-                resume=out / CHECKPOINT if done else None,
-            )
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(_leave(trainer, arguments, out, done)) from None
+    with threads_for(summary(trainer.model, card.input_shape).flops):
+        trainer.fit(
+            split.train,
+            split.test,
+            epochs=settings["epochs"],
+            batch_size=settings["batch_size"],
+            resume=out / CHECKPOINT if done else None,
+        )
         metrics = write_results(out, trainer, card, settings, split.test)
     if not math.isfinite(metrics["test_loss"]):
         print("xpconv: warning: the loss is not finite; try a smaller --lr", file=sys.stderr)
     say(f"results in {out}: {', '.join([*metrics['files'], CHECKPOINT])}")
     accuracy = accuracy_in_words(metrics["test_accuracy"], metrics["test_images"])
-    print(f"{accuracy}, after {settings['epochs']} epochs in {metrics['seconds']:.1f} s")
+    epochs = counted(settings["epochs"], "epoch")
+    print(f"{accuracy}, after {epochs} in {metrics['seconds']:.1f} s")
 
 
 def _open(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any], int]:
@@ -137,16 +164,20 @@ def _fitting_model(card: Card, seed: int, split: Split, backend: Backend) -> Mod
     return model
 
 
-def _leave(trainer: Trainer, arguments: argparse.Namespace, out: Path, done: int) -> str:
+def _leave(trainer: Trainer | None, arguments: argparse.Namespace, out: Path, done: int) -> str:
     """Save a run that was interrupted, if it has come further, and say how to go on."""
-    path = out / CHECKPOINT
-    if trainer.run.step > done:
-        trainer.save(path)
-    if not path.exists():
+    run = None if trainer is None else trainer.run
+    if trainer is not None and trainer.run.step > done:
+        trainer.save(out / CHECKPOINT)
+    elif not done:
         return "nothing was trained yet"
-    run = trainer.run
-    where = f"in epoch {run.epoch + 1} of {run.epochs}" if run.epochs else "at once"
+    if run is None or not run.epochs:
+        where = "stopped at once"
+    elif run.epoch >= run.epochs:
+        where = "the training is done, the results are not all written"
+    else:
+        where = f"stopped in epoch {run.epoch + 1} of {run.epochs}"
     words = ["xpconv", "train", arguments.dataset, "--resume", "--out", str(out)]
     if arguments.backend is not None:
         words += ["--backend", arguments.backend]
-    return f"stopped {where}; go on with: {shlex.join(words)}"
+    return f"{where}; go on with: {shlex.join(words)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+NOT_FINITE_ADVICE = "its training has diverged: train it again with a smaller --lr"
+
 
 def accuracy_in_words(accuracy: float, count: int) -> str:
     """Say an accuracy as a share and as a count.
@@ -13,3 +15,14 @@ def accuracy_in_words(accuracy: float, count: int) -> str:
     """
     right = round(accuracy * count)
     return f"test accuracy {100 * accuracy:.1f} %: {right} of {count} test digits read correctly"
+
+
+def counted(count: int, thing: str) -> str:
+    """Say how many there are of a thing.
+
+    Examples
+    --------
+    >>> counted(1, "epoch"), counted(2, "epoch")
+    ('1 epoch', '2 epochs')
+    """
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

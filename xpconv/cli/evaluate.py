@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from ._parser import add_backend, positive_int
@@ -35,10 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     from ..backend import get_backend, use_backend
     from ..data import load_digits
     from ..train import Trainer
-    from ._errors import require
+    from ._errors import UsageError, require
     from ._files import to_json
     from ._weights import load
-    from ._words import accuracy_in_words
+    from ._words import NOT_FINITE_ADVICE, accuracy_in_words
 
     require("safetensors", "sklearn")
     with use_backend(get_backend(arguments.backend)) as backend:
@@ -46,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         test = load_digits().test
         trainer = Trainer(model, backend=backend, progress=False)
         result = trainer.evaluate(test, batch_size=arguments.batch_size)
+    if not math.isfinite(result["loss"]):
+        raise UsageError(f"the outputs of {card.name} are not finite; {NOT_FINITE_ADVICE}")
     if arguments.json:
         found = {"model": card.name, "backend": str(backend), "images": len(test)}
         print(to_json({**found, **{f"test_{key}": value for key, value in result.items()}}), end="")

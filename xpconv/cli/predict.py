@@ -44,9 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
     from .. import ops
     from ..backend import get_backend, use_backend
     from ..data import standardise_digits
+    from ._errors import UsageError
     from ._files import to_json
     from ._images import read_pixels
     from ._weights import load
+    from ._words import NOT_FINITE_ADVICE
 
     with use_backend(get_backend(arguments.backend)) as backend:
         model, card = load(arguments.model)
@@ -55,6 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
             pixels = read_pixels(path, card.input_shape, arguments.invert)
             logits = model(backend.asarray(standardise_digits(pixels[:, 0])))
             probabilities = backend.to_numpy(ops.softmax(logits))
+            if not np.isfinite(probabilities).all():
+                raise UsageError(
+                    f"the outputs of {card.name} for {path} are not finite; {NOT_FINITE_ADVICE}"
+                )
             for index, row in enumerate(probabilities):
                 name = str(path) if len(probabilities) == 1 else f"{path}[{index}]"
                 results.append((name, row))
