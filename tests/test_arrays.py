@@ -15,8 +15,10 @@ from xpconv import _arrays
 def test_the_namespace_of_the_arrays(backend: Library) -> None:
     x = backend.array([1.0])
     assert _arrays.namespace(x=x, y=x, z=None) is backend.xp
-    with pytest.raises(TypeError, match="at least one array"):
+    with pytest.raises(TypeError, match="x must be an array, got NoneType"):
         _arrays.namespace(x=None)
+    with pytest.raises(TypeError, match="y must be an array, got NoneType"):
+        _arrays.namespace(("y",), x=x, y=None)
 
 
 def test_the_host_array_is_the_one_to_move(backend: Library) -> None:
