@@ -114,5 +114,6 @@ def test_a_metric_may_not_be_called_loss() -> None:
 
 
 def test_widest_float() -> None:
-    x = get_backend("numpy").asarray([1.0], dtype="float32")
-    assert _metrics.widest_float(np, x) == np.float64
+    backend = get_backend("numpy")
+    x = backend.asarray([1.0], dtype="float32")
+    assert _metrics.widest_float(backend.xp, x) == np.float64
