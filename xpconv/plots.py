@@ -17,7 +17,6 @@ __all__ = ["confusion_matrix", "draw_confusion", "draw_learning_curves"]
 
 INK, FAINT, GRID = "#22262b", "#6b7480", "#e3e7eb"
 TRAINING, VALIDATION, WRONG = "#2f6fb0", "#d9822b", "#b3372f"
-SPACING = 0.02
 
 
 def confusion_matrix(labels: Any, predictions: Any, num_classes: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from .._typing import Array
+from ..backend import get_backend
 from ..random import Stream, current_stream
 
 __all__ = [
@@ -92,7 +93,7 @@ def normal(
 
 def constant(shape: tuple[int, ...], value: float) -> Array:
     """Fill with one number."""
-    return Stream(0).generator.uniform(0, 0, shape) + value
+    return get_backend("numpy").xp.full(shape, float(value))
 
 
 def _kaiming_std(shape: tuple[int, ...], a: float, mode: str, nonlinearity: str) -> float:
