@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.nn.layers import CASES, Case
+from tests.nn.cases import CASES
+from tests.nn.layers import Case
 from xpconv import nn
 
 

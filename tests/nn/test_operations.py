@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.backends import Library
-from tests.nn.layers import CASES, Case, placed, run
+from tests.nn.cases import CASES
+from tests.nn.layers import Case, placed, run
 from xpconv import nn, ops
 from xpconv.random import Stream
 

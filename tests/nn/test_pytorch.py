@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.backends import Library, host
-from tests.nn.layers import CASES, Case, placed, run
+from tests.nn.cases import CASES
+from tests.nn.layers import Case, placed, run
 from tests.nn.spread import far_from_uniform
 from xpconv import nn
 from xpconv.random import manual_seed

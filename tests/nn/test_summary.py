@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.backends import Library
-from tests.nn.layers import CASES, Case
+from tests.nn.cases import CASES
+from tests.nn.layers import Case
 from tests.nn.networks import Scaled
 from tests.refusals import refused
 from xpconv import nn

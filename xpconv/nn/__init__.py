@@ -7,9 +7,20 @@
 from __future__ import annotations
 
 from . import init as init
+from ._activation import (
+    GELU as GELU,
+    LeakyReLU as LeakyReLU,
+    LogSoftmax as LogSoftmax,
+    ReLU as ReLU,
+    Sigmoid as Sigmoid,
+    SiLU as SiLU,
+    Softmax as Softmax,
+    Tanh as Tanh,
+)
 from ._containers import Concat as Concat, Residual as Residual, Sequential as Sequential
 from ._conv import Conv1d as Conv1d, Conv2d as Conv2d, Conv3d as Conv3d
 from ._graph import Graph as Graph
+from ._layout import Flatten as Flatten, Fold as Fold, Unfold as Unfold
 from ._linear import Linear as Linear
 from ._loss import (
     BCEWithLogitsLoss as BCEWithLogitsLoss,
@@ -36,19 +47,6 @@ from ._pool import (
 )
 from ._simple import Add as Add, Dropout as Dropout, Identity as Identity
 from ._state import StateDictError as StateDictError
-from ._stateless import (
-    GELU as GELU,
-    Flatten as Flatten,
-    Fold as Fold,
-    LeakyReLU as LeakyReLU,
-    LogSoftmax as LogSoftmax,
-    ReLU as ReLU,
-    Sigmoid as Sigmoid,
-    SiLU as SiLU,
-    Softmax as Softmax,
-    Tanh as Tanh,
-    Unfold as Unfold,
-)
 from ._summary import Summary as Summary, summary as summary
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -9,19 +10,37 @@ from array_api_compat import array_namespace
 
 from .. import ops
 from .._typing import Array
+from ._options import constructor, input_names, options_of
 
-LossBackward = Callable[..., Array]
+LossBackward = Callable[..., Any]
+
+_TARGETS = ("target", "labels")
 
 
 class Loss:
     """A loss function with fixed options.
 
-    ``loss(logits, target)`` computes the loss; ``forward`` also returns the way back.
+    ``loss(input, target)`` computes the loss; ``forward`` also returns the way back. A subclass
+    names the operation in ``_op``; its constructor takes the operation's options, in their order
+    and with their defaults.
     """
 
     _op: ClassVar[Callable[..., Array]]
+    _constructor: ClassVar[inspect.Signature]
+    _inputs: ClassVar[tuple[int, ...]]
 
-    def __init__(self, **options: Any) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Read the constructor off the operation."""
+        super().__init_subclass__(**options)
+        if "_op" in cls.__dict__:
+            names = input_names(cls._op)
+            cls._constructor = constructor(cls._op)
+            cls._inputs = tuple(i for i, name in enumerate(names) if name not in _TARGETS)
+            if cls.__init__ is Loss.__init__:
+                cls.__signature__ = cls._constructor  # type: ignore[attr-defined]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options = options_of(type(self), self._constructor, args, options)
         if options.get("reduction", "mean") not in ("mean", "sum", "none"):
             raise ValueError(
                 f"reduction must be 'none', 'mean' or 'sum', got {options['reduction']!r}"
@@ -34,21 +53,24 @@ class Loss:
     def _options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._names}
 
-    def __call__(self, logits: Array, target: Array) -> Array:
+    def __call__(self, *inputs: Array) -> Array:
         """Return the loss."""
-        return type(self)._op(logits, target, **self._options)
+        return type(self)._op(*inputs, **self._options)
 
-    def forward(self, logits: Array, target: Array) -> tuple[Array, LossBackward]:
-        """Return the loss and ``backward(dloss=None) -> dlogits``.
+    def forward(self, *inputs: Array) -> tuple[Array, LossBackward]:
+        """Return the loss and ``backward(dloss=None)``.
 
-        Without ``dloss`` the gradient of the loss itself is returned.
+        ``backward`` returns the gradient of the input, or a tuple of gradients where a loss takes
+        several inputs beside its target. Without ``dloss`` it is the loss' own gradient.
         """
-        loss, pullback = ops.vjp(type(self)._op, logits, target, **self._options)
+        loss, pullback = ops.vjp(type(self)._op, *inputs, **self._options)
 
-        def backward(dloss: Array | None = None) -> Array:
+        def backward(dloss: Array | None = None) -> Any:
             if dloss is None:
                 dloss = array_namespace(loss).ones_like(loss)
-            return pullback(dloss)[0]
+            gradients = pullback(dloss)
+            wanted = tuple(gradients[i] for i in self._inputs)
+            return wanted if len(wanted) > 1 else wanted[0]
 
         return loss, backward
 
@@ -75,20 +97,6 @@ class CrossEntropyLoss(Loss):
 
     _op = staticmethod(ops.cross_entropy)
 
-    def __init__(
-        self,
-        weight: Array | None = None,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-    ) -> None:
-        super().__init__(
-            weight=weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-        )
-
 
 class MSELoss(Loss):
     """Mean squared error; see `xpconv.ops.mse_loss`.
@@ -100,9 +108,6 @@ class MSELoss(Loss):
     """
 
     _op = staticmethod(ops.mse_loss)
-
-    def __init__(self, reduction: str = "mean") -> None:
-        super().__init__(reduction=reduction)
 
 
 class BCEWithLogitsLoss(Loss):
@@ -119,11 +124,3 @@ class BCEWithLogitsLoss(Loss):
     """
 
     _op = staticmethod(ops.binary_cross_entropy_with_logits)
-
-    def __init__(
-        self,
-        weight: Array | None = None,
-        reduction: str = "mean",
-        pos_weight: Array | None = None,
-    ) -> None:
-        super().__init__(weight=weight, reduction=reduction, pos_weight=pos_weight)

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from .. import ops
-from .._typing import Array, IntOrTuple, Padding
+from .._typing import Array
 from ._module import Backward, Module
+from ._options import constructor, options_of
 
 
 class Stateless(Module):
     """A layer that calls one operation with fixed options.
 
-    A subclass names the operation in ``_op``; keyword arguments of its constructor are kept as
-    attributes and passed on.
+    A subclass names the operation in ``_op``. Its constructor takes the operation's options, in
+    their order and with their defaults, and keeps them as attributes of the same names. A layer
+    that PyTorch offers to compute in place (``class ReLU(Stateless, inplace=True)``) takes
+    ``inplace`` last and makes nothing of it: arrays are never changed here.
     """
 
     _op: ClassVar[Callable[..., Array]]
+    _constructor: ClassVar[inspect.Signature]
 
-    def __init__(self, **options: Any) -> None:
-        self._names = tuple(options)
+    def __init_subclass__(cls, *, inplace: bool = False, **options: Any) -> None:
+        """Read the constructor off the operation."""
+        super().__init_subclass__(**options)
+        if "_op" in cls.__dict__:
+            cls._constructor = constructor(cls._op, inplace=inplace)
+            if cls.__init__ is Stateless.__init__:
+                cls.__signature__ = cls._constructor  # type: ignore[attr-defined]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options = options_of(type(self), self._constructor, args, options)
+        self._names = tuple(name for name in options if name != "inplace")
         for name, value in options.items():
             setattr(self, name, value)
 
@@ -37,187 +51,3 @@ class Stateless(Module):
 
     def _describe(self) -> str:
         return ", ".join(f"{name}={value}" for name, value in self._options.items())
-
-
-class ReLU(Stateless):
-    """Set what is negative to zero; see `xpconv.ops.relu`."""
-
-    _op = staticmethod(ops.relu)
-
-    def __init__(self) -> None:
-        super().__init__()
-
-
-class LeakyReLU(Stateless):
-    """Scale what is negative; see `xpconv.ops.leaky_relu`.
-
-    Parameters
-    ----------
-    negative_slope : float, default 0.01
-        Slope left of zero.
-    """
-
-    _op = staticmethod(ops.leaky_relu)
-
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        super().__init__(negative_slope=negative_slope)
-
-
-class Sigmoid(Stateless):
-    """Squash to (0, 1); see `xpconv.ops.sigmoid`."""
-
-    _op = staticmethod(ops.sigmoid)
-
-    def __init__(self) -> None:
-        super().__init__()
-
-
-class Tanh(Stateless):
-    """Squash to (-1, 1); see `xpconv.ops.tanh`."""
-
-    _op = staticmethod(ops.tanh)
-
-    def __init__(self) -> None:
-        super().__init__()
-
-
-class GELU(Stateless):
-    """Weigh the input by the normal distribution; see `xpconv.ops.gelu`.
-
-    Parameters
-    ----------
-    approximate : {"none", "tanh"}, default "none"
-        The exact form or the approximation.
-    """
-
-    _op = staticmethod(ops.gelu)
-
-    def __init__(self, approximate: str = "none") -> None:
-        if approximate not in ("none", "tanh"):
-            raise ValueError(f"approximate must be 'none' or 'tanh', got {approximate!r}")
-        super().__init__(approximate=approximate)
-
-
-class SiLU(Stateless):
-    """Weigh the input by its sigmoid; see `xpconv.ops.silu`."""
-
-    _op = staticmethod(ops.silu)
-
-    def __init__(self) -> None:
-        super().__init__()
-
-
-class Softmax(Stateless):
-    """Turn logits into probabilities; see `xpconv.ops.softmax`.
-
-    Parameters
-    ----------
-    dim : int, default -1
-        The axis that sums to 1.
-    """
-
-    _op = staticmethod(ops.softmax)
-
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__(dim=dim)
-
-
-class LogSoftmax(Stateless):
-    """Turn logits into log-probabilities; see `xpconv.ops.log_softmax`.
-
-    Parameters
-    ----------
-    dim : int, default -1
-        The axis whose probabilities sum to 1.
-    """
-
-    _op = staticmethod(ops.log_softmax)
-
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__(dim=dim)
-
-
-class Flatten(Stateless):
-    """Merge axes into one; see `xpconv.ops.flatten`.
-
-    Parameters
-    ----------
-    start_dim, end_dim : int, default 1 and -1
-        First and last axis to merge.
-    """
-
-    _op = staticmethod(ops.flatten)
-
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        super().__init__(start_dim=start_dim, end_dim=end_dim)
-
-    def flops(
-        self, input_shapes: tuple[tuple[int, ...], ...], output_shape: tuple[int, ...]
-    ) -> int:
-        return 0
-
-
-class Unfold(Stateless):
-    """Lay windows out as columns; see `xpconv.ops.unfold`.
-
-    Parameters
-    ----------
-    kernel_size, dilation, padding, stride
-        As in `xpconv.ops.unfold`.
-    """
-
-    _op = staticmethod(ops.unfold)
-
-    def __init__(
-        self,
-        kernel_size: IntOrTuple,
-        dilation: IntOrTuple = 1,
-        padding: Padding = 0,
-        stride: IntOrTuple = 1,
-    ) -> None:
-        super().__init__(kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
-
-    def flops(
-        self, input_shapes: tuple[tuple[int, ...], ...], output_shape: tuple[int, ...]
-    ) -> int:
-        return 0
-
-
-class Fold(Stateless):
-    """Add columns back to where windows took them from; see `xpconv.ops.fold`.
-
-    Parameters
-    ----------
-    output_size, kernel_size, dilation, padding, stride
-        As in `xpconv.ops.fold`.
-    """
-
-    _op = staticmethod(ops.fold)
-
-    def __init__(
-        self,
-        output_size: IntOrTuple,
-        kernel_size: IntOrTuple,
-        dilation: IntOrTuple = 1,
-        padding: Padding = 0,
-        stride: IntOrTuple = 1,
-    ) -> None:
-        super().__init__(
-            output_size=output_size,
-            kernel_size=kernel_size,
-            dilation=dilation,
-            padding=padding,
-            stride=stride,
-        )
-
-    def flops(
-        self, input_shapes: tuple[tuple[int, ...], ...], output_shape: tuple[int, ...]
-    ) -> int:
-        return _product(input_shapes[0])
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count

@@ -1,0 +1,27 @@
+"""Normalisation layers and dropout."""
+
+from __future__ import annotations
+
+from tests.nn.layers import X1, X2, case, twins
+from xpconv import nn
+
+NORMALISATION = [
+    twins(name, 4, shape=shape, training=training)
+    for name, shape in (
+        ("BatchNorm1d", (5, 4)),
+        ("BatchNorm1d", X1),
+        ("BatchNorm2d", X2),
+        ("BatchNorm3d", (2, 4, 2, 3, 2)),
+    )
+    for training in (False, True)
+] + [
+    twins("BatchNorm2d", 4, 0.1, None, False, shape=X2, training=True),
+    *(
+        twins("BatchNorm2d", 4, 1e-5, 0.1, affine, False, shape=X2, training=training)
+        for affine, training in ((True, False), (True, True), (False, False))
+    ),
+    twins("Dropout", 0.3, shape=X2),
+    case(lambda: nn.Dropout(0.3), X2, training=True),
+    twins("Dropout", 0.0, shape=X2, training=True),
+    twins("Dropout", 1.0, shape=X2, training=True),
+]

@@ -1,0 +1,21 @@
+"""Products, sums, and changes of shape."""
+
+from __future__ import annotations
+
+from tests.nn.layers import X1, X2, case, twins
+from xpconv import nn
+
+SHAPES = [
+    twins("Linear", 4, 3, shape=(2, 4)),
+    twins("Linear", 4, 3, shape=(4,)),
+    twins("Linear", 4, 3, False, shape=(2, 5, 4)),
+    twins("Flatten", shape=X2),
+    twins("Flatten", 0, 1, shape=X2),
+    twins("Identity", shape=X1),
+    twins("Unfold", 2, 1, 1, 2, shape=X2),
+    twins("Unfold", (3, 2), (1, 2), 0, (1, 2), shape=X2),
+    twins("Fold", (3, 4), 2, shape=(2, 12, 6)),
+    twins("Fold", (5, 4), 2, (2, 1), (1, 0), 2, shape=(2, 8, 6)),
+    case(nn.Add, X1, X1),
+    case(nn.Add, X1, X1, X1),
+]

@@ -1,0 +1,26 @@
+"""Sample arguments for every differentiable operation: what the generic gradient tests run on.
+
+An operation without a line here fails `test_every_operation_has_samples`, so that none can exist
+whose gradient was never checked.
+"""
+
+from __future__ import annotations
+
+from tests.ops.samples.activations import ACTIVATIONS
+from tests.ops.samples.convolution import CONVOLUTION
+from tests.ops.samples.losses import LOSSES
+from tests.ops.samples.normalisation import NORMALISATION
+from tests.ops.samples.pooling import POOLING
+from tests.ops.samples.sample import Sample as Sample
+from tests.ops.samples.shapes import SHAPES
+from tests.ops.samples.windows import WINDOWS
+
+SAMPLES = [
+    *CONVOLUTION,
+    *WINDOWS,
+    *POOLING,
+    *NORMALISATION,
+    *ACTIVATIONS,
+    *LOSSES,
+    *SHAPES,
+]

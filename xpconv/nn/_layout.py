@@ -1,0 +1,58 @@
+"""Layers that only lay their input out anew."""
+
+from __future__ import annotations
+
+import math
+
+from .. import ops
+from ._stateless import Stateless
+
+
+class _Layout(Stateless):
+    """A change of shape costs no arithmetic."""
+
+    def flops(
+        self, input_shapes: tuple[tuple[int, ...], ...], output_shape: tuple[int, ...]
+    ) -> int:
+        return 0
+
+
+class Flatten(_Layout):
+    """Merge axes into one; see `xpconv.ops.flatten`.
+
+    Parameters
+    ----------
+    start_dim, end_dim : int, default 1 and -1
+        First and last axis to merge.
+    """
+
+    _op = staticmethod(ops.flatten)
+
+
+class Unfold(_Layout):
+    """Lay windows out as columns; see `xpconv.ops.unfold`.
+
+    Parameters
+    ----------
+    kernel_size, dilation, padding, stride
+        As in `xpconv.ops.unfold`.
+    """
+
+    _op = staticmethod(ops.unfold)
+
+
+class Fold(Stateless):
+    """Add columns back to where windows took them from; see `xpconv.ops.fold`.
+
+    Parameters
+    ----------
+    output_size, kernel_size, dilation, padding, stride
+        As in `xpconv.ops.fold`.
+    """
+
+    _op = staticmethod(ops.fold)
+
+    def flops(
+        self, input_shapes: tuple[tuple[int, ...], ...], output_shape: tuple[int, ...]
+    ) -> int:
+        return math.prod(input_shapes[0])
