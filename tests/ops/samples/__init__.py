@@ -15,12 +15,13 @@ from tests.ops.samples.sample import Sample as Sample
 from tests.ops.samples.shapes import SHAPES
 from tests.ops.samples.windows import WINDOWS
 
-SAMPLES = [
-    *CONVOLUTION,
-    *WINDOWS,
-    *POOLING,
-    *NORMALISATION,
-    *ACTIVATIONS,
-    *LOSSES,
-    *SHAPES,
-]
+SUBJECTS = {
+    "Convolution": CONVOLUTION,
+    "Windows": WINDOWS,
+    "Pooling": POOLING,
+    "Normalisation and regularisation": NORMALISATION,
+    "Activations": ACTIVATIONS,
+    "Losses": LOSSES,
+    "Products and shapes": SHAPES,
+}
+SAMPLES = [sample for samples in SUBJECTS.values() for sample in samples]
