@@ -84,10 +84,10 @@ def same_dtype(**arrays: Array | None) -> Any:
 
 
 def require_floating(xp: Namespace, **arrays: Array | None) -> None:
-    """Refuse arrays that are neither real nor complex floating, naming the argument."""
+    """Refuse arrays that are not real floating, naming the argument."""
     for name, array in arrays.items():
-        if array is not None and not is_floating(xp, array):
-            raise TypeError(f"{name} must have a floating dtype, got {array.dtype}")
+        if array is not None and (is_complex(array) or not is_floating(xp, array)):
+            raise TypeError(f"{name} must have a real floating dtype, got {array.dtype}")
 
 
 def is_floating(xp: Namespace, array: Array) -> bool:
@@ -96,6 +96,11 @@ def is_floating(xp: Namespace, array: Array) -> bool:
         return bool(xp.isdtype(array.dtype, ("real floating", "complex floating")))
     except (TypeError, ValueError):  # a dtype that the standard does not know, as bfloat16
         return "float" in str(array.dtype)
+
+
+def is_complex(array: Array) -> bool:
+    """Whether an array's dtype is complex."""
+    return "complex" in str(array.dtype)
 
 
 def put(target: Array, key: Any, value: Array) -> Array:
@@ -120,7 +125,7 @@ def add_at(target: Array, key: Any, value: Array) -> Array:
 
 def conjugate(xp: Namespace, x: Array) -> Array:
     """Return the complex conjugate, and a real array as it is."""
-    return xp.conj(x) if xp.isdtype(x.dtype, "complex floating") else x
+    return xp.conj(x) if is_complex(x) else x
 
 
 def sum_over(xp: Namespace, x: Array, axes: Iterable[int]) -> Array:
