@@ -23,7 +23,8 @@ from ._conv import conv1d as conv1d, conv2d as conv2d, conv3d as conv3d
 from ._correlate import convolve2d as convolve2d, correlate2d as correlate2d
 from ._dropout import dropout as dropout
 from ._global_pool import global_avg_pool as global_avg_pool, global_max_pool as global_max_pool
-from ._linear import add as add, concat as concat, flatten as flatten, linear as linear
+from ._join import add as add, concat as concat
+from ._linear import linear as linear
 from ._loss import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
     cross_entropy as cross_entropy,
@@ -33,6 +34,7 @@ from ._loss import (
 from ._max_pool import max_pool1d as max_pool1d, max_pool2d as max_pool2d, max_pool3d as max_pool3d
 from ._norm import batch_norm as batch_norm
 from ._registry import registered as registered, vjp as vjp
+from ._reshape import flatten as flatten
 from ._windows import col2im as col2im, fold as fold, im2col as im2col, unfold as unfold
 
 __all__ = [
