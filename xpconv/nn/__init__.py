@@ -19,6 +19,15 @@ from ._activation import (
 )
 from ._containers import Concat as Concat, Residual as Residual, Sequential as Sequential
 from ._conv import Conv1d as Conv1d, Conv2d as Conv2d, Conv3d as Conv3d
+from ._dropout import (
+    AlphaDropout as AlphaDropout,
+    Dropout as Dropout,
+    Dropout1d as Dropout1d,
+    Dropout2d as Dropout2d,
+    Dropout3d as Dropout3d,
+    FeatureAlphaDropout as FeatureAlphaDropout,
+    StochasticDepth as StochasticDepth,
+)
 from ._graph import Graph as Graph
 from ._layout import Flatten as Flatten, Fold as Fold, Unfold as Unfold
 from ._linear import Linear as Linear
@@ -45,13 +54,14 @@ from ._pool import (
     MaxPool2d as MaxPool2d,
     MaxPool3d as MaxPool3d,
 )
-from ._simple import Add as Add, Dropout as Dropout, Identity as Identity
+from ._simple import Add as Add, Identity as Identity, Multiply as Multiply
 from ._state import StateDictError as StateDictError
 from ._summary import Summary as Summary, summary as summary
 
 __all__ = [
     "GELU",
     "Add",
+    "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -65,6 +75,10 @@ __all__ = [
     "Conv3d",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "FeatureAlphaDropout",
     "Flatten",
     "Fold",
     "GlobalAvgPool",
@@ -81,6 +95,7 @@ __all__ = [
     "MaxPool2d",
     "MaxPool3d",
     "Module",
+    "Multiply",
     "ReLU",
     "Residual",
     "Sequential",
@@ -88,6 +103,7 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "StateDictError",
+    "StochasticDepth",
     "Summary",
     "Tanh",
     "Unfold",

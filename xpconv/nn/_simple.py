@@ -1,14 +1,19 @@
-"""Layers that pass on, drop or join."""
+"""Layers that pass on or join."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import ops
-from .._typing import Array
-from ._module import Backward, Module
+from .._typing import Array, Pullback
+from ._module import Backward, Grads, Module
 
 
 class Identity(Module):
-    """Pass the input on."""
+    """Pass the input on; arguments are ignored, as by ``torch.nn.Identity``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         return x, lambda dy: (dy, {})
@@ -17,36 +22,6 @@ class Identity(Module):
         self, input_shapes: tuple[tuple[int, ...], ...], output_shape: tuple[int, ...]
     ) -> int:
         return 0
-
-
-class Dropout(Module):
-    """Set elements to zero at random while training; see `xpconv.ops.dropout`.
-
-    Parameters
-    ----------
-    p : float, default 0.5
-        Probability of an element to be set to zero.
-
-    Notes
-    -----
-    Masks come from the stream in force (`xpconv.random`), one key for each forward pass.
-    Counterpart of ``torch.nn.Dropout``.
-    """
-
-    def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"dropout probability has to be between 0 and 1, got {p}")
-        self.p = p
-
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        y, pullback = ops.vjp(ops.dropout, x, self.p, training)
-        return y, lambda dy: (pullback(dy)[0], {})
-
-    def infer(self, x: Array) -> Array:
-        return x
-
-    def _describe(self) -> str:
-        return f"p={self.p}"
 
 
 class Add(Module):
@@ -63,3 +38,38 @@ class Add(Module):
         for other in inputs[1:]:
             total = ops.add(total, other)
         return total
+
+
+class Multiply(Module):
+    """Multiply two or more inputs element by element, as where attention weighs channels.
+
+    Axes of size 1 stretch to the others' size; see `xpconv.ops.multiply`.
+    """
+
+    def forward(self, *inputs: Array, training: bool = False) -> tuple[Array, Backward]:
+        product = self._first(inputs)
+        ways: list[Pullback] = []
+        for other in inputs[1:]:
+            product, pullback = ops.vjp(ops.multiply, product, other)
+            ways.append(pullback)
+
+        def backward(dy: Array) -> tuple[tuple[Array | None, ...], Grads]:
+            gradients = []
+            carried: Array | None = dy
+            for way in reversed(ways):
+                carried, last = way(carried)
+                gradients.append(last)
+            return (carried, *reversed(gradients)), {}
+
+        return product, backward
+
+    def infer(self, *inputs: Array) -> Array:
+        product = self._first(inputs)
+        for other in inputs[1:]:
+            product = ops.multiply(product, other)
+        return product
+
+    def _first(self, inputs: tuple[Array, ...]) -> Array:
+        if len(inputs) < 2:
+            raise ValueError(f"Multiply needs at least two inputs, got {len(inputs)}")
+        return inputs[0]

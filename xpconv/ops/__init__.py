@@ -21,9 +21,17 @@ from ._activation import (
 from ._avg_pool import avg_pool1d as avg_pool1d, avg_pool2d as avg_pool2d, avg_pool3d as avg_pool3d
 from ._conv import conv1d as conv1d, conv2d as conv2d, conv3d as conv3d
 from ._correlate import convolve2d as convolve2d, correlate2d as correlate2d
-from ._dropout import dropout as dropout
+from ._dropout import (
+    alpha_dropout as alpha_dropout,
+    dropout as dropout,
+    dropout1d as dropout1d,
+    dropout2d as dropout2d,
+    dropout3d as dropout3d,
+    feature_alpha_dropout as feature_alpha_dropout,
+    stochastic_depth as stochastic_depth,
+)
 from ._global_pool import global_avg_pool as global_avg_pool, global_max_pool as global_max_pool
-from ._join import add as add, concat as concat
+from ._join import add as add, concat as concat, multiply as multiply
 from ._linear import linear as linear
 from ._loss import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
@@ -39,6 +47,7 @@ from ._windows import col2im as col2im, fold as fold, im2col as im2col, unfold a
 
 __all__ = [
     "add",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -54,6 +63,10 @@ __all__ = [
     "correlate2d",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "feature_alpha_dropout",
     "flatten",
     "fold",
     "gelu",
@@ -68,11 +81,13 @@ __all__ = [
     "max_pool2d",
     "max_pool3d",
     "mse_loss",
+    "multiply",
     "registered",
     "relu",
     "sigmoid",
     "silu",
     "softmax",
+    "stochastic_depth",
     "tanh",
     "unfold",
     "vjp",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from .._arrays import namespace, same_dtype
+from .._arrays import conjugate, namespace, same_dtype
 from .._typing import Array, Pullback
+from ._broadcast import broadcast_shape, sum_to
+from ._precision import rule_in_single
 from ._registry import differentiable
 
 
@@ -35,6 +37,44 @@ def add(x: Array, y: Array) -> Array:
     if x.shape != y.shape:
         raise ValueError(f"x has shape {tuple(x.shape)} but y has {tuple(y.shape)}")
     return x + y
+
+
+@rule_in_single
+def _multiply_vjp(x: Array, y: Array) -> tuple[Array, Pullback]:
+    xp = namespace(("y",), x=x, y=y)
+    same_dtype(x=x, y=y)
+    if x.dtype == xp.bool:
+        raise TypeError("x and y must be numbers, got bool")
+    broadcast_shape(x=x, y=y)
+
+    def pullback(dz: Array) -> tuple[Array | None, ...]:
+        dx, dy = dz * conjugate(xp, y), dz * conjugate(xp, x)
+        return sum_to(xp, dx, x.shape), sum_to(xp, dy, y.shape)
+
+    return x * y, pullback
+
+
+@differentiable(_multiply_vjp)
+def multiply(x: Array, y: Array) -> Array:
+    """Multiply two arrays element by element, as where attention weighs channels.
+
+    Parameters
+    ----------
+    x, y : array
+        Of the same dtype. Axes of size 1, and axes missing at the front, stretch to the other's
+        size: (N, C, H, W) times (N, C, 1, 1) gives every channel a factor of its own.
+
+    Returns
+    -------
+    array
+        The product. Counterpart of ``torch.mul``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes cannot be stretched to one another.
+    """
+    return _multiply_vjp(x, y)[0]
 
 
 def _concat_vjp(*arrays: Array, dim: int = 1) -> tuple[Array, Pullback]:

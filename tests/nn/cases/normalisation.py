@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.nn.layers import X1, X2, case, twins
+from tests.nn.layers import X1, X2, X3, case, twins
 from xpconv import nn
 
 NORMALISATION = [
@@ -24,4 +24,26 @@ NORMALISATION = [
     case(lambda: nn.Dropout(0.3), X2, training=True),
     twins("Dropout", 0.0, shape=X2, training=True),
     twins("Dropout", 1.0, shape=X2, training=True),
+    *(
+        twins(name, 0.4, shape=shape)
+        for name, shape in (
+            ("Dropout1d", X1),
+            ("Dropout2d", X2),
+            ("Dropout3d", X3),
+            ("AlphaDropout", X1),
+            ("FeatureAlphaDropout", X2),
+        )
+    ),
+    *(
+        case(make, X1, training=True)
+        for make in (
+            lambda: nn.Dropout1d(0.4),
+            lambda: nn.Dropout2d(0.4),
+            lambda: nn.Dropout3d(0.4),
+            lambda: nn.AlphaDropout(0.4),
+            lambda: nn.FeatureAlphaDropout(0.4),
+            lambda: nn.StochasticDepth(0.4, "row"),
+            lambda: nn.StochasticDepth(0.4, "batch"),
+        )
+    ),
 ]

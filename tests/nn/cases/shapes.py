@@ -18,4 +18,6 @@ SHAPES = [
     twins("Fold", (5, 4), 2, (2, 1), (1, 0), 2, shape=(2, 8, 6)),
     case(nn.Add, X1, X1),
     case(nn.Add, X1, X1, X1),
+    case(nn.Multiply, X2, (2, 4, 1, 1)),
+    case(nn.Multiply, X1, X1, (2, 1, 7)),
 ]
