@@ -274,3 +274,56 @@ def test_calls_that_do_not_fit() -> None:
         backward((y, z, z))
     with pytest.raises((TypeError, ValueError), match="2 output"):
         backward(y)
+
+
+# --- outputs that only training has -----------------------------------------------------------
+
+
+def with_head() -> nn.Graph:
+    """A second output that leaves the network half way, as in Inception."""
+    x = nn.Input()
+    body, head, last = nn.Linear(3, 3), nn.Linear(3, 1), nn.Linear(3, 2)
+    h = nn.Tanh()(body(x))
+    return nn.Graph(x, last(h), names={"body": body, "head": head, "last": last}, auxiliary=head(h))
+
+
+def test_auxiliary_outputs_have_right_gradients(backend: Library) -> None:
+    assert_gradients(with_head, backend, (2, 3), training=True)
+
+
+def test_auxiliary_outputs_come_in_training_only(backend: Library) -> None:
+    model = placed(with_head(), backend)
+    assert [*model.parameters()][2:4] == ["head.weight", "head.bias"]
+    x = backend.array([[1.0, 2.0, 3.0]])
+    (y, aux), backward = model.forward(x, training=True)
+    assert (y.shape, aux.shape) == ((1, 2), (1, 1))
+    backend.assert_equal(model(x), y)
+    _, grads = backward((y, aux))
+    assert set(grads) == set(model.parameters())
+
+    y_alone, backward_alone = model.forward(x)
+    backend.assert_equal(y_alone, y)
+    dx, grads = backward_alone(y)
+    assert set(grads) == {key for key in model.parameters() if not key.startswith("head")}
+    backend.assert_equal(dx, backward((y, 0 * aux))[0])
+    with refused("2 outputs"):
+        backward(y)
+
+
+def test_several_auxiliary_outputs_follow_the_outputs(backend: Library) -> None:
+    x = nn.Input()
+    h = nn.ReLU()(x)
+    model = nn.Graph(x, (h, x), auxiliary=(nn.Flatten(0)(h), nn.Tanh()(x)))
+    one = backend.array([[-1.0, 2.0]])
+    assert [y.shape for y in model.forward(one, training=True)[0]] == [(1, 2), (1, 2), (2,), (1, 2)]
+    assert [y.shape for y in model.forward(one)[0]] == [(1, 2), (1, 2)]
+
+
+def test_auxiliary_outputs_are_of_the_graph() -> None:
+    x, z = nn.Input(), nn.Input()
+    with refused("not among the inputs"):
+        nn.Graph(x, nn.ReLU()(x), auxiliary=nn.Tanh()(z))
+    with refused("input 1", "none of its outputs"):  # inference would not use it
+        nn.Graph((x, z), nn.ReLU()(x), auxiliary=nn.Tanh()(z))
+    with refused("auxiliary", "symbolic", error=TypeError):
+        nn.Graph(x, nn.ReLU()(x), auxiliary=nn.Tanh())

@@ -15,6 +15,30 @@ class _Step(NamedTuple):
     sources: tuple[int, ...]
 
 
+class _Plan(NamedTuple):
+    """What one kind of run computes: values by number, the inputs first, then one a step."""
+
+    steps: tuple[_Step, ...]
+    ends: tuple[int, ...]
+    single: bool
+
+    def result(self, values: list[Any]) -> Any:
+        """Return what the run hands out, from all its values."""
+        return values[self.ends[0]] if self.single else tuple(values[i] for i in self.ends)
+
+    def cotangents(self, dy: Any) -> tuple[Array, ...]:
+        """Return one cotangent for each output."""
+        if self.single:
+            return (dy,)
+        if not isinstance(dy, list | tuple) or len(dy) != len(self.ends):
+            got = len(dy) if isinstance(dy, list | tuple) else type(dy).__name__
+            raise ValueError(
+                f"the graph has {len(self.ends)} outputs and backward takes a tuple of as many "
+                f"arrays, got {got}"
+            )
+        return tuple(dy)
+
+
 class Graph(Module):
     """A network made by calling layers on symbolic inputs.
 
@@ -26,6 +50,10 @@ class Graph(Module):
     names : mapping of str to Module, optional
         Names of layers in the state dict, in the order wanted there. Others are numbered in the
         order of computation.
+    auxiliary : Node or tuple of Node, optional, keyword-only
+        Further outputs that training computes and inference leaves out, as the second logits of
+        Inception. With ``training=True``, ``forward`` returns a tuple of the outputs and these, in
+        that order, and ``backward`` takes one. Their layers always stand in the state dict.
 
     Raises
     ------
@@ -53,25 +81,31 @@ class Graph(Module):
         inputs: Node | tuple[Node, ...],
         outputs: Node | tuple[Node, ...],
         names: Mapping[str, Module] | None = None,
+        *,
+        auxiliary: Node | tuple[Node, ...] = (),
     ) -> None:
         starts = _nodes("inputs", inputs)
         ends = _nodes("outputs", outputs)
+        extra = _nodes("auxiliary", auxiliary) if auxiliary != () else ()
         if len(set(map(id, starts))) < len(starts):
             raise ValueError("an nn.Input() is given twice among the graph's inputs")
-        self._single_output = isinstance(outputs, Node)
-        order = _topological(starts, ends)
+        order = _topological(starts, ends + extra)
         self._layers = _named(order, names or {})
         by_id = {id(module): name for name, module in self._layers.items()}
         place = {id(node): i for i, node in enumerate([*starts, *order])}
-        self._count = len(starts)
-        self._steps = [
+        steps = tuple(
             _Step(by_id[id(node.module)], tuple(place[id(source)] for source in node.inputs))
             for node in order
-        ]
-        self._ends = tuple(place[id(node)] for node in ends)
-        used = {source for step in self._steps for source in step.sources} | set(self._ends)
+        )
+        single, count = isinstance(outputs, Node), len(_topological(starts, ends))
+        places = [place[id(node)] for node in ends + extra]
+        # What the outputs need comes first in the order; the auxiliary ones only add to it.
+        self._inference = _Plan(steps[:count], tuple(places[: len(ends)]), single)
+        self._training = _Plan(steps, tuple(places), single and not extra)
+        self._count = len(starts)
+        used = {source for step in self._inference.steps for source in step.sources}
         for i in range(self._count):
-            if i not in used:
+            if i not in used.union(self._inference.ends):
                 raise ValueError(f"input {i} of the graph reaches none of its outputs")
 
     def children(self) -> dict[str, Module]:
@@ -79,14 +113,15 @@ class Graph(Module):
 
     def forward(self, *inputs: Array, training: bool = False) -> tuple[Any, Backward]:
         values = self._begin(inputs)
+        plan = self._training if training else self._inference
         backs = []
-        for step in self._steps:
+        for step in plan.steps:
             layer = self._layers[step.name]
             y, back = layer.forward(*(values[i] for i in step.sources), training=training)
             values.append(y)
             backs.append(back)
         shapes = len(values)
-        count, steps, ends = self._count, self._steps, self._ends
+        count, steps = self._count, plan.steps
 
         def backward(dy: Any) -> tuple[Any, Grads]:
             dvalues: list[Any] = [None] * shapes
@@ -94,7 +129,7 @@ class Graph(Module):
             def send(i: int, share: Array) -> None:
                 dvalues[i] = share if dvalues[i] is None else dvalues[i] + share
 
-            for i, share in zip(ends, self._cotangents(dy), strict=True):
+            for i, share in zip(plan.ends, plan.cotangents(dy), strict=True):
                 if share is None:
                     raise TypeError("backward needs a cotangent for every output, got None")
                 send(i, share)
@@ -112,37 +147,23 @@ class Graph(Module):
             grads = under_first_names(self, grads)
             return dinputs if count > 1 else dinputs[0], grads
 
-        return self._end(values), backward
+        return plan.result(values), backward
 
     def infer(self, *inputs: Array) -> Any:
         values = self._begin(inputs)
-        last_use = {i: k for k, step in enumerate(self._steps) for i in step.sources}
-        for k, step in enumerate(self._steps):
+        plan = self._inference
+        last_use = {i: k for k, step in enumerate(plan.steps) for i in step.sources}
+        for k, step in enumerate(plan.steps):
             values.append(self._layers[step.name](*(values[i] for i in step.sources)))
             for i in step.sources:  # give memory back as soon as possible
-                if last_use[i] == k and i not in self._ends:
+                if last_use[i] == k and i not in plan.ends:
                     values[i] = None
-        return self._end(values)
-
-    def _cotangents(self, dy: Any) -> tuple[Array, ...]:
-        if self._single_output:
-            return (dy,)
-        if not isinstance(dy, list | tuple) or len(dy) != len(self._ends):
-            got = len(dy) if isinstance(dy, list | tuple) else type(dy).__name__
-            raise ValueError(
-                f"the graph has {len(self._ends)} outputs and backward takes a tuple of as many "
-                f"arrays, got {got}"
-            )
-        return tuple(dy)
+        return plan.result(values)
 
     def _begin(self, inputs: tuple[Array, ...]) -> list[Any]:
         if len(inputs) != self._count:
             raise ValueError(f"the graph takes {self._count} input(s), got {len(inputs)}")
         return list(inputs)
-
-    def _end(self, values: list[Any]) -> Any:
-        results = tuple(values[i] for i in self._ends)
-        return results[0] if self._single_output else results
 
 
 def _nodes(what: str, nodes: Node | tuple[Node, ...]) -> tuple[Node, ...]:
