@@ -55,6 +55,7 @@ def no_ambient_choices(monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller's environment does not choose backends or budgets for the tests."""
     monkeypatch.delenv("XPCONV_BACKEND", raising=False)
     monkeypatch.delenv("XPCONV_WORKSPACE", raising=False)
+    monkeypatch.delenv("XPCONV_ENGINE", raising=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import nn as nn, ops as ops, random as random
+from . import engines as engines, nn as nn, ops as ops, random as random
 from ._workspace import conv_workspace as conv_workspace
 from .backend import (
     Backend as Backend,
@@ -20,6 +20,7 @@ from .backend import (
     to_numpy as to_numpy,
     use_backend as use_backend,
 )
+from .engines import engine as engine
 from .random import manual_seed as manual_seed
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ __all__ = [
     "checkpoint",
     "conv_workspace",
     "data",
+    "engine",
+    "engines",
     "get_backend",
     "manual_seed",
     "models",

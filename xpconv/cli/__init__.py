@@ -16,6 +16,7 @@ import numpy as np
 from .. import __version__
 from .._workspace import environment_budget
 from . import (
+    bench as bench,
     doctor as doctor,
     evaluate as evaluate,
     parity as parity,
@@ -28,7 +29,7 @@ from ._parser import Parser
 
 __all__ = ["main"]
 
-COMMANDS = (train, evaluate, predict, summary, parity, doctor)
+COMMANDS = (train, evaluate, predict, summary, parity, bench, doctor)
 EPILOG = """\
 examples:
   xpconv train digits                        train on handwritten digits, on the CPU

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from .._libraries import library_of
 from .._shapes import output_size, window_span
-from .._typing import Pair
+from .._typing import Array, Pair
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class Problem:
         Zeros before and after each spatial dimension.
     groups : int
         Number of groups that channels are split into.
+    dtype, library : str
+        Of the arrays, as in ``"float32"`` and ``"numpy"``. Empty where they are not known yet;
+        then only engines that work for all of them are chosen.
     """
 
     batch: int
@@ -39,6 +43,28 @@ class Problem:
     padding: tuple[Pair, ...]
     dilation: tuple[int, ...]
     groups: int = 1
+    dtype: str = ""
+    library: str = ""
+
+    def of(self, array: Array) -> Problem:
+        """Return the problem for arrays such as this one."""
+        return replace(self, dtype=str(array.dtype).rpartition(".")[2], library=library_of(array))
+
+    def __str__(self) -> str:
+        """Return the problem in the words of the field, as ``3x3 64>128, 56x56, stride 2``."""
+        parts = [
+            f"{_by(self.kernel_size)} {self.in_channels}>{self.out_channels}, {_by(self.in_size)}",
+            f"batch {self.batch}",
+        ]
+        if not self.unit_stride:
+            parts.append(f"stride {_by(self.stride)}")
+        if self.padded:
+            parts.append(f"padding {','.join(f'{a}+{b}' for a, b in self.padding)}")
+        if any(d != 1 for d in self.dilation):
+            parts.append(f"dilation {_by(self.dilation)}")
+        if self.groups != 1:
+            parts.append(f"{self.groups} groups")
+        return ", ".join([*parts, *filter(None, [self.dtype, self.library])])
 
     @cached_property
     def out_size(self) -> tuple[int, ...]:
@@ -112,4 +138,10 @@ class Problem:
             pads,
             self.dilation,
             self.groups,
+            self.dtype,
+            self.library,
         )
+
+
+def _by(sizes: tuple[int, ...]) -> str:
+    return "x".join(map(str, sizes))

@@ -14,22 +14,31 @@ from array_api_compat import array_namespace, device
 
 from .._arrays import add_at, put
 from .._typing import Array, Namespace
+from ._bias import with_bias
 from ._offsets import offsets
 from ._pieces import Piece, add_back, cut, empty_cut, pieces
 from ._primitives import column_budget
 from ._problem import Problem
 
-__all__ = ["forward", "input_grad", "name", "supports", "weight_grad"]
+__all__ = ["drawback", "exact", "forward", "input_grad", "name", "refusal", "weight_grad"]
 
 name = "depthwise"
+exact = True
 
 
-def supports(problem: Problem) -> bool:
+def refusal(problem: Problem) -> str | None:
     """As many groups as input channels."""
-    return problem.groups == problem.in_channels and problem.groups > 1
+    if problem.groups == problem.in_channels and problem.groups > 1:
+        return None
+    return "the groups have more than one input channel each"
 
 
-def forward(problem: Problem, x: Array, weight: Array) -> Array:
+def drawback(problem: Problem, task: str) -> str | None:
+    """None: engines that are better at something come before this one."""
+    return None
+
+
+def forward(problem: Problem, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Return y (N, OH, OW, C*M), one multiply-add pass for each element of the kernel."""
     xp = array_namespace(x)
     taps = _taps(xp, problem, weight)
@@ -37,7 +46,7 @@ def forward(problem: Problem, x: Array, weight: Array) -> Array:
     y = xp.empty(shape, dtype=x.dtype, device=device(x))
     for piece in _pieces(xp, problem, x):
         y = put(y, (*piece.output, ...), _forward_piece(xp, problem, x, taps, piece))
-    return y
+    return with_bias(y, bias)
 
 
 def _forward_piece(

@@ -17,24 +17,32 @@ from array_api_compat import array_namespace, device
 
 from .._arrays import add_at
 from .._typing import Array, Namespace
+from ._bias import with_bias
 from ._pieces import Piece, add_back, cut, empty_cut, pieces
 from ._primitives import column_budget, primitives
 from ._problem import Problem
 
-__all__ = ["forward", "input_grad", "name", "supports", "weight_grad"]
+__all__ = ["drawback", "exact", "forward", "input_grad", "name", "refusal", "weight_grad"]
 
 name = "im2col"
+exact = True
 
 
-def supports(problem: Problem) -> bool:
+def refusal(problem: Problem) -> str | None:
     """Every problem, on every library."""
-    return True
+    return None
 
 
-def forward(problem: Problem, x: Array, weight: Array) -> Array:
+def drawback(problem: Problem, task: str) -> str | None:
+    """None: engines that are better at something come before this one."""
+    return None
+
+
+def forward(problem: Problem, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Return y (N, OH, OW, O) = columns @ kernels, one piece after the other."""
     xp = array_namespace(x)
-    return _products(xp, problem, x, _kernel_matrices(xp, problem, weight))
+    y = _products(xp, problem, x, _kernel_matrices(xp, problem, weight))
+    return with_bias(y, bias)
 
 
 def _products(xp: Namespace, problem: Problem, x: Array, kernels: Array) -> Array:

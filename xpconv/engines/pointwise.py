@@ -8,23 +8,37 @@ from array_api_compat import array_namespace, device
 
 from .._arrays import put
 from .._typing import Array, Namespace
+from ._bias import with_bias
 from ._problem import Problem
 
-__all__ = ["forward", "input_grad", "name", "supports", "weight_grad"]
+__all__ = ["drawback", "exact", "forward", "input_grad", "name", "refusal", "weight_grad"]
 
 name = "pointwise"
+exact = True
 
 
-def supports(problem: Problem) -> bool:
+def refusal(problem: Problem) -> str | None:
     """Kernels of one element, without padding and groups."""
-    return math.prod(problem.kernel_size) == 1 and not problem.padded and problem.groups == 1
+    if math.prod(problem.kernel_size) != 1:
+        return "the kernel has more than one element"
+    if problem.padded:
+        return "the input is padded"
+    if problem.groups != 1:
+        return "the channels are split into groups"
+    return None
 
 
-def forward(problem: Problem, x: Array, weight: Array) -> Array:
+def drawback(problem: Problem, task: str) -> str | None:
+    """None: engines that are better at something come before this one."""
+    return None
+
+
+def forward(problem: Problem, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Return y (N, OH, OW, O): (N*OH*OW, C) @ (C, O)."""
     xp = array_namespace(x)
     y = xp.matmul(_rows(xp, x[_steps(problem)]), _matrix(xp, weight).T)
-    return xp.reshape(y, (problem.batch, *problem.out_size, problem.out_channels))
+    y = xp.reshape(y, (problem.batch, *problem.out_size, problem.out_channels))
+    return with_bias(y, bias)
 
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:

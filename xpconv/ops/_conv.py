@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from .._arrays import add_at, conjugate, namespace, same_dtype, sum_over
+from .. import engines
+from .._arrays import conjugate, namespace, same_dtype, sum_over
 from .._shapes import ntuple, output_sizes, padding_pairs
 from .._typing import Array, IntOrTuple, Padding, Pullback
-from ..engines import Problem, select
+from ..engines import Problem
 from ._layout import batched, channels_first, channels_last
 from ._registry import differentiable
 
@@ -85,10 +86,7 @@ def _conv(
     same_dtype(x=x, weight=weight, bias=bias)
     batch = batched(n, x)
     problem = conv_problem(n, batch, weight, bias, stride, padding, dilation, groups)
-    y = select(problem).forward(problem, channels_last(xp, batch), weight)
-    if bias is not None:
-        y = add_at(y, (...,), bias)  # y was made a line before
-    y = channels_first(xp, y)
+    y = channels_first(xp, engines.forward(problem, channels_last(xp, batch), weight, bias))
     return y if x.ndim == batch.ndim else y[0, ...]
 
 
@@ -109,10 +107,9 @@ def _conv_vjp(
         # Only x and weight are kept for the way back; the columns are made again.
         batch = batched(n, x)
         problem = conv_problem(n, batch, weight, bias, stride, padding, dilation, groups)
-        engine = select(problem)
         dy = channels_last(xp, batched(n, dy))
-        dx = channels_first(xp, engine.input_grad(problem, dy, conjugate(xp, weight)))
-        dweight = engine.weight_grad(problem, conjugate(xp, channels_last(xp, batch)), dy)
+        dx = channels_first(xp, engines.input_grad(problem, dy, conjugate(xp, weight)))
+        dweight = engines.weight_grad(problem, conjugate(xp, channels_last(xp, batch)), dy)
         dbias = None if bias is None else sum_over(xp, dy, range(n + 1))
         return dx if x.ndim == batch.ndim else dx[0, ...], dweight, dbias
 

@@ -1,0 +1,37 @@
+"""What an engine is: the interface that all of them keep."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .._typing import Array
+from ._problem import Problem
+
+TASKS = ("forward", "input_grad", "weight_grad")
+"""The three problems that a convolution is: the names of an engine's functions."""
+
+
+class Engine(Protocol):
+    """What a module must offer to compute convolutions.
+
+    Arrays are channels-last: x (N, H, W, C), y (N, OH, OW, O); weights are (O, C/G, KH, KW).
+    """
+
+    name: str
+    exact: bool
+    """Whether sums are those of the definition, in whatever order; if not, see `Notes` there."""
+
+    def refusal(self, problem: Problem) -> str | None:
+        """Say why the engine cannot solve a problem; None where it can."""
+
+    def drawback(self, problem: Problem, task: str) -> str | None:
+        """Say why another engine is the better choice for one of the `TASKS`, or None."""
+
+    def forward(self, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
+        """Return y (N, OH, OW, O)."""
+
+    def weight_grad(self, problem: Problem, x: Array, dy: Array) -> Array:
+        """Return dweight (O, C/G, KH, KW)."""
+
+    def input_grad(self, problem: Problem, dy: Array, weight: Array) -> Array:
+        """Return dx (N, H, W, C)."""
