@@ -9,69 +9,15 @@ from __future__ import annotations
 from functools import partial
 
 from .. import engines
-from .._arrays import conjugate, namespace, same_dtype, sum_over
-from .._shapes import ntuple, output_sizes, padding_pairs
+from .._arrays import conjugate, is_floating, namespace, sum_over
 from .._typing import Array, IntOrTuple, Padding, Pullback
-from ..engines import Problem
+from ._conv_problem import conv_problem
 from ._layout import batched, channels_first, channels_last
+from ._precision import in_single, rule_in_single
 from ._registry import differentiable
 
 
-def conv_problem(
-    n: int,
-    x: Array,
-    weight: Array,
-    bias: Array | None,
-    stride: IntOrTuple,
-    padding: Padding,
-    dilation: IntOrTuple,
-    groups: int,
-) -> Problem:
-    """Check the arguments of a convolution with ``n`` spatial dimensions.
-
-    ``x`` has a batch axis here.
-    """
-    if weight.ndim != n + 2:
-        raise ValueError(
-            f"weight of a conv{n}d must have {n + 2} axes (O, C/groups, {_axes(n)}), "
-            f"got shape {tuple(weight.shape)}"
-        )
-    (groups,) = ntuple(groups, 1, "groups", minimum=1)
-    steps = ntuple(stride, n, "stride", minimum=1)
-    spread = ntuple(dilation, n, "dilation", minimum=1)
-    channels, sizes = x.shape[1], tuple(x.shape[2:])
-    out_channels, group_in, *kernel_size = weight.shape
-    kernel = ntuple(tuple(kernel_size), n, "weight's kernel size", minimum=1)
-    if channels % groups:
-        raise ValueError(
-            f"in_channels must be divisible by groups: x of shape {tuple(x.shape)} has "
-            f"{channels} channels, groups={groups}; weight of shape {tuple(weight.shape)} expects "
-            f"{group_in * groups} input channels"
-        )
-    if out_channels % groups or out_channels == 0:
-        raise ValueError(
-            f"out_channels must be divisible by groups and positive: weight of shape "
-            f"{tuple(weight.shape)} has {out_channels}, groups={groups}"
-        )
-    if group_in * groups != channels:
-        raise ValueError(
-            f"weight of shape {tuple(weight.shape)} with groups={groups} expects "
-            f"{group_in * groups} input channels, but x of shape {tuple(x.shape)} has {channels}"
-        )
-    if bias is not None and tuple(bias.shape) != (out_channels,):
-        raise ValueError(
-            f"bias must have one entry per output channel, shape ({out_channels},), "
-            f"got {tuple(bias.shape)}"
-        )
-    pads = padding_pairs(padding, kernel, steps, spread)
-    output_sizes(sizes, kernel, steps, pads, spread, channels=channels)
-    return Problem(x.shape[0], channels, out_channels, sizes, kernel, steps, pads, spread, groups)
-
-
-def _axes(n: int) -> str:
-    return ", ".join(("KD", "KH", "KW")[3 - n :])
-
-
+@in_single
 def _conv(
     n: int,
     x: Array,
@@ -83,13 +29,13 @@ def _conv(
     groups: int,
 ) -> Array:
     xp = namespace(("weight",), x=x, weight=weight, bias=bias)
-    same_dtype(x=x, weight=weight, bias=bias)
     batch = batched(n, x)
     problem = conv_problem(n, batch, weight, bias, stride, padding, dilation, groups)
     y = channels_first(xp, engines.forward(problem, channels_last(xp, batch), weight, bias))
     return y if x.ndim == batch.ndim else y[0, ...]
 
 
+@rule_in_single
 def _conv_vjp(
     n: int,
     x: Array,
@@ -104,6 +50,8 @@ def _conv_vjp(
     xp = namespace(x=x)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
+        if not is_floating(xp, x):
+            return None, None, None
         # Only x and weight are kept for the way back; the columns are made again.
         batch = batched(n, x)
         problem = conv_problem(n, batch, weight, bias, stride, padding, dilation, groups)

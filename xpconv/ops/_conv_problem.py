@@ -1,0 +1,143 @@
+"""What a convolution, and a transposed one, ask of their arguments; the problem that they pose."""
+
+from __future__ import annotations
+
+from .._arrays import same_dtype
+from .._shapes import ntuple, output_sizes, padding_pairs, window_span
+from .._typing import Array, IntOrTuple, Padding
+from ..engines import Problem
+
+
+def conv_problem(
+    n: int,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: IntOrTuple,
+    padding: Padding,
+    dilation: IntOrTuple,
+    groups: int,
+) -> Problem:
+    """Check the arguments of a convolution with ``n`` spatial dimensions.
+
+    ``x`` has a batch axis here.
+    """
+    check_dtypes(x=x, weight=weight, bias=bias)
+    kernel = _kernel_size(f"conv{n}d", n, weight, "O, C/groups")
+    (groups,) = ntuple(groups, 1, "groups", minimum=1)
+    steps = ntuple(stride, n, "stride", minimum=1)
+    spread = ntuple(dilation, n, "dilation", minimum=1)
+    channels, sizes = x.shape[1], tuple(x.shape[2:])
+    out_channels, group_in = weight.shape[:2]
+    if channels % groups:
+        raise ValueError(
+            f"in_channels must be divisible by groups: x of shape {tuple(x.shape)} has "
+            f"{channels} channels, groups={groups}; weight of shape {tuple(weight.shape)} expects "
+            f"{group_in * groups} input channels"
+        )
+    if out_channels % groups or out_channels == 0:
+        raise ValueError(
+            f"out_channels must be divisible by groups and positive: weight of shape "
+            f"{tuple(weight.shape)} has {out_channels}, groups={groups}"
+        )
+    if group_in * groups != channels:
+        raise ValueError(
+            f"weight of shape {tuple(weight.shape)} with groups={groups} expects "
+            f"{group_in * groups} input channels, but x of shape {tuple(x.shape)} has {channels}"
+        )
+    _check_bias(bias, out_channels)
+    pads = padding_pairs(padding, kernel, steps, spread)
+    output_sizes(sizes, kernel, steps, pads, spread, channels=channels)
+    return Problem(x.shape[0], channels, out_channels, sizes, kernel, steps, pads, spread, groups)
+
+
+def transposed_problem(
+    n: int,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: IntOrTuple,
+    padding: Padding,
+    output_padding: IntOrTuple,
+    groups: int,
+    dilation: IntOrTuple,
+) -> Problem:
+    """Check the arguments of a transposed convolution; ``x`` has a batch axis here.
+
+    The problem is that of the convolution which it transposes: its input is our output. That
+    convolution has more places than ``x`` where ``output_padding`` reaches a whole stride.
+    """
+    check_dtypes(x=x, weight=weight, bias=bias)
+    kernel = _kernel_size(f"conv_transpose{n}d", n, weight, "C, O/groups")
+    (groups,) = ntuple(groups, 1, "groups", minimum=1)
+    steps = ntuple(stride, n, "stride", minimum=1)
+    spread = ntuple(dilation, n, "dilation", minimum=1)
+    extra = ntuple(output_padding, n, "output_padding", minimum=0)
+    if isinstance(padding, str):
+        raise TypeError(f"padding of a transposed convolution must be numbers, got {padding!r}")
+    pads = padding_pairs(padding, kernel, steps, spread)
+    channels, sizes = x.shape[1], tuple(x.shape[2:])
+    if 0 in (channels, *sizes):
+        raise ValueError(
+            f"x must have at least one channel and one element per dimension, got {tuple(x.shape)}"
+        )
+    if weight.shape[0] != channels:
+        raise ValueError(
+            f"weight of shape {tuple(weight.shape)} expects {weight.shape[0]} input channels, "
+            f"but x of shape {tuple(x.shape)} has {channels}"
+        )
+    if channels % groups:
+        raise ValueError(
+            f"in_channels must be divisible by groups: x of shape {tuple(x.shape)} has "
+            f"{channels} channels, groups={groups}"
+        )
+    out_channels = weight.shape[1] * groups
+    if out_channels == 0:
+        raise ValueError(f"weight of shape {tuple(weight.shape)} has no output channels")
+    _check_bias(bias, out_channels)
+    for most, more, step in zip(spread, extra, steps, strict=True):
+        if more >= step and more >= most:
+            raise ValueError(
+                "output padding must be smaller than either stride or dilation, got "
+                f"output_padding={extra}, stride={steps}, dilation={spread}"
+            )
+    out = tuple(
+        (size - 1) * s - sum(pair) + window_span(k, d) + more
+        for size, s, pair, k, d, more in zip(sizes, steps, pads, kernel, spread, extra, strict=True)
+    )
+    if min(out) < 1:
+        raise ValueError(
+            f"Given input size: ({_by(channels, *sizes)}). Calculated output size: "
+            f"({_by(out_channels, *out)}). Output size is too small: padding {pads} takes off "
+            "more than there is"
+        )
+    return Problem(x.shape[0], out_channels, channels, out, kernel, steps, pads, spread, groups)
+
+
+def check_dtypes(**arrays: Array | None) -> None:
+    """All of one dtype, of numbers."""
+    dtype = same_dtype(**arrays)
+    if "bool" in str(dtype):
+        raise TypeError(f"{next(iter(arrays))} must be of numbers, got {dtype}")
+
+
+def _kernel_size(name: str, n: int, weight: Array, channels: str) -> tuple[int, ...]:
+    if weight.ndim != n + 2:
+        axes = ", ".join(("KD", "KH", "KW")[3 - n :])
+        raise ValueError(
+            f"weight of a {name} must have {n + 2} axes ({channels}, {axes}), "
+            f"got shape {tuple(weight.shape)}"
+        )
+    return ntuple(tuple(weight.shape[2:]), n, "weight's kernel size", minimum=1)
+
+
+def _check_bias(bias: Array | None, out_channels: int) -> None:
+    if bias is not None and tuple(bias.shape) != (out_channels,):
+        raise ValueError(
+            f"bias must have one entry per output channel, shape ({out_channels},), "
+            f"got {tuple(bias.shape)}"
+        )
+
+
+def _by(*sizes: int) -> str:
+    return "x".join(map(str, sizes))
