@@ -20,6 +20,11 @@ from ._activation import (
 )
 from ._avg_pool import avg_pool1d as avg_pool1d, avg_pool2d as avg_pool2d, avg_pool3d as avg_pool3d
 from ._conv import conv1d as conv1d, conv2d as conv2d, conv3d as conv3d
+from ._conv_transpose import (
+    conv_transpose1d as conv_transpose1d,
+    conv_transpose2d as conv_transpose2d,
+    conv_transpose3d as conv_transpose3d,
+)
 from ._correlate import convolve2d as convolve2d, correlate2d as correlate2d
 from ._dropout import (
     alpha_dropout as alpha_dropout,
@@ -41,6 +46,7 @@ from ._loss import (
 )
 from ._max_pool import max_pool1d as max_pool1d, max_pool2d as max_pool2d, max_pool3d as max_pool3d
 from ._norm import batch_norm as batch_norm
+from ._pad import pad as pad
 from ._registry import registered as registered, vjp as vjp
 from ._reshape import flatten as flatten
 from ._windows import col2im as col2im, fold as fold, im2col as im2col, unfold as unfold
@@ -59,6 +65,9 @@ __all__ = [
     "conv2d",
     "conv3d",
     "conv_output_size",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "convolve2d",
     "correlate2d",
     "cross_entropy",
@@ -82,6 +91,7 @@ __all__ = [
     "max_pool3d",
     "mse_loss",
     "multiply",
+    "pad",
     "registered",
     "relu",
     "sigmoid",

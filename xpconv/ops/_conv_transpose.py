@@ -84,7 +84,7 @@ def _places(xp: Namespace, problem: Problem, x: Array) -> Array:
 
 def _inside(x: Array) -> tuple[slice, ...]:
     """Key of the places of ``x`` (N, C, ...) in a channels-last array that may have more."""
-    return (slice(None), *(slice(size) for size in x.shape[2:]))
+    return (slice(None), *(slice(size) for size in x.shape[2:]), slice(None))
 
 
 @differentiable(partial(_transpose_vjp, 1))

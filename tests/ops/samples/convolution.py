@@ -29,6 +29,33 @@ CONVOLUTION = [
     sample("conv2d", normal(4, 6, 5), normal(3, 4, 2, 2), normal(3), wanted=ALL, padding=1),
     sample("conv3d", normal(*X3), normal(3, 2, 2, 2, 3), normal(3), wanted=ALL, padding=(1, 0, 1)),
     sample("conv3d", normal(*X3), normal(2, 1, 2, 3, 2), None, wanted=PAIR, groups=2, stride=2),
+    sample("conv_transpose1d", normal(*X1), normal(4, 3, 3), normal(3), wanted=ALL),
+    sample("conv_transpose1d", normal(*X1), normal(4, 2, 2), wanted=PAIR, stride=3, padding=1),
+    sample("conv_transpose2d", normal(*X2), normal(4, 3, 3, 2), normal(3), wanted=ALL, stride=2),
+    sample("conv_transpose2d", normal(*X2), normal(4, 3, 1, 1), normal(3), wanted=ALL),
+    sample("conv_transpose2d", normal(*X2), normal(4, 1, 2, 2), normal(4), wanted=ALL, groups=4),
+    sample(
+        "conv_transpose2d",
+        normal(*X2),
+        normal(4, 3, 2, 3),
+        normal(6),
+        wanted=ALL,
+        stride=(3, 2),
+        padding=((1, 0), (0, 2)),
+        output_padding=(2, 1),
+        groups=2,
+        dilation=(1, 2),
+    ),
+    sample(
+        "conv_transpose2d",
+        normal(4, 3, 2),
+        normal(4, 2, 2, 2),
+        None,
+        wanted=PAIR,
+        output_padding=(2, 1),
+        dilation=3,
+    ),
+    sample("conv_transpose3d", normal(*X3), normal(2, 3, 2, 1, 2), normal(3), wanted=ALL, stride=2),
     *(
         sample(name, normal(2, 5, 6), normal(2, 3), wanted=PAIR, mode=mode)
         for name in ("correlate2d", "convolve2d")
