@@ -25,8 +25,13 @@ def jax() -> Iterator[Any]:
     jax.config.update("jax_enable_x64", before)
 
 
+def run(sample: Sample, arrays: list[Any]) -> tuple[Any, Any]:
+    operation = getattr(ops, sample.operation)
+    return ops.vjp(operation, *sample.positional(arrays), **sample.keywords(arrays))
+
+
 def on_numpy(sample: Sample) -> tuple[np.ndarray, np.ndarray, tuple]:
-    y, pullback = ops.vjp(getattr(ops, sample.operation), *sample.arrays(), **sample.options)
+    y, pullback = run(sample, sample.arrays())
     dy = np.asarray(np.random.default_rng(0).normal(size=y.shape))
     return y, dy, pullback(dy)
 
@@ -40,7 +45,7 @@ def assert_same(actual: Any, desired: Any) -> None:
 def test_on_jax(jax: Any, sample: Sample) -> None:
     y, dy, gradients = on_numpy(sample)
     arrays = [None if array is None else jax.numpy.asarray(array) for array in sample.arrays()]
-    there, pullback = ops.vjp(getattr(ops, sample.operation), *arrays, **sample.options)
+    there, pullback = run(sample, arrays)
     assert isinstance(there, jax.Array)
     assert_same(there, y)
     for actual, desired in zip(pullback(jax.numpy.asarray(dy)), gradients, strict=True):
@@ -52,7 +57,7 @@ def test_without_writing_in_place(monkeypatch: pytest.MonkeyPatch, sample: Sampl
     """NumPy that is treated as if it could not be written to."""
     y, dy, gradients = on_numpy(sample)
     monkeypatch.setattr(_arrays, "is_writeable_array", lambda x: False)
-    again, pullback = ops.vjp(getattr(ops, sample.operation), *sample.arrays(), **sample.options)
+    again, pullback = run(sample, sample.arrays())
     assert_same(again, y)
     for actual, desired in zip(pullback(dy), gradients, strict=True):
         assert_same(actual, desired)

@@ -23,10 +23,12 @@ def test_shapes_and_dtypes_are_enough(torch: Any, sample: Sample) -> None:
         return
     arrays = [None if array is None else torch.tensor(array) for array in sample.arrays()]
     operation = getattr(ops, sample.operation)
-    y, pullback = ops.vjp(operation, *arrays, **sample.options)
+    y, pullback = ops.vjp(operation, *sample.positional(arrays), **sample.keywords(arrays))
     gradients = pullback(y)
     nowhere = [None if array is None else array.to("meta") for array in arrays]
-    shadow, shadow_pullback = ops.vjp(operation, *nowhere, **sample.options)
+    shadow, shadow_pullback = ops.vjp(
+        operation, *sample.positional(nowhere), **sample.keywords(nowhere)
+    )
     assert (shadow.shape, shadow.dtype, shadow.device.type) == (y.shape, y.dtype, "meta")
     for ghost, gradient in zip(shadow_pullback(shadow), gradients, strict=True):
         if gradient is None:

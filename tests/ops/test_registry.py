@@ -29,7 +29,9 @@ def called(backend: Library, sample: Sample, dtype: str = "float64", layout: str
 
 def vjp(backend: Library, sample: Sample, *args, **kwargs):
     arrays = called(backend, sample, *args, **kwargs)
-    return ops.vjp(getattr(ops, sample.operation), *arrays, **sample.options)
+    return ops.vjp(
+        getattr(ops, sample.operation), *sample.positional(arrays), **sample.keywords(arrays)
+    )
 
 
 def cotangent(backend: Library, y, seed: int = 0, layout: str = "C"):
@@ -51,7 +53,7 @@ def test_every_operation_is_public() -> None:
 def test_gradients_along_random_directions(backend: Library, sample: Sample) -> None:
     operation = getattr(ops, sample.operation)
     arrays = called(backend, sample)
-    y, pullback = ops.vjp(operation, *arrays, **sample.options)
+    y, pullback = ops.vjp(operation, *sample.positional(arrays), **sample.keywords(arrays))
     dy = cotangent(backend, y)
     gradients = pullback(dy)
     rng = np.random.default_rng(1)
@@ -69,7 +71,7 @@ def test_gradients_along_random_directions(backend: Library, sample: Sample) -> 
         for sign in (1, -1):
             there = list(arrays)
             there[place] = backend.array(host(array) + sign * step * direction)
-            moved.append(host(operation(*there, **sample.options)))
+            moved.append(host(operation(*sample.positional(there), **sample.keywords(there))))
         by_differences = np.sum(host(dy) * (moved[0] - moved[1])) / (2 * step)
         by_gradient = np.sum(host(gradient) * direction)
         scale = np.sum(np.abs(host(gradient) * direction)) + np.sum(np.abs(host(dy) * host(y)))
@@ -79,9 +81,9 @@ def test_gradients_along_random_directions(backend: Library, sample: Sample) -> 
 @every_sample
 def test_vjp_is_pure_and_linear(backend: Library, sample: Sample) -> None:
     y, pullback = vjp(backend, sample)
-    backend.assert_equal(
-        y, getattr(ops, sample.operation)(*called(backend, sample), **sample.options)
-    )
+    arrays = called(backend, sample)
+    operation = getattr(ops, sample.operation)
+    backend.assert_equal(y, operation(*sample.positional(arrays), **sample.keywords(arrays)))
     first, second = cotangent(backend, y, 1), cotangent(backend, y, 2)
     copies = host(first).copy(), host(y).copy()
     once = pullback(first)
@@ -102,7 +104,9 @@ def test_vjp_is_pure_and_linear(backend: Library, sample: Sample) -> None:
 @every_sample
 def test_inputs_are_not_written_to(backend: Library, sample: Sample) -> None:
     arrays = called(backend, sample)
-    y, pullback = ops.vjp(getattr(ops, sample.operation), *arrays, **sample.options)
+    y, pullback = ops.vjp(
+        getattr(ops, sample.operation), *sample.positional(arrays), **sample.keywords(arrays)
+    )
     pullback(cotangent(backend, y))
     for array, original in zip(arrays, sample.arrays(), strict=True):
         if array is not None:
@@ -164,7 +168,7 @@ def test_mixed_libraries_are_refused(sample: Sample) -> None:
         return
     arrays[given[-1]] = called(numpy, sample)[given[-1]]
     with pytest.raises(TypeError, match="numpy"):
-        getattr(ops, sample.operation)(*arrays, **sample.options)
+        getattr(ops, sample.operation)(*sample.positional(arrays), **sample.keywords(arrays))
 
 
 @every_sample
@@ -179,7 +183,7 @@ def test_mixed_floating_dtypes_are_refused(backend: Library, sample: Sample) -> 
         return
     arrays[floating[-1]] = called(backend, sample, "float32")[floating[-1]]
     with pytest.raises(TypeError, match=r"float32.*float64|float64.*float32"):
-        getattr(ops, sample.operation)(*arrays, **sample.options)
+        getattr(ops, sample.operation)(*sample.positional(arrays), **sample.keywords(arrays))
 
 
 @every_sample
@@ -187,7 +191,7 @@ def test_what_is_not_an_array_is_refused(backend: Library, sample: Sample) -> No
     arrays = called(backend, sample)
     arrays[0] = [[1.0, 2.0], [3.0, 4.0]]
     with pytest.raises(TypeError, match="must be an array, got list"):
-        getattr(ops, sample.operation)(*arrays, **sample.options)
+        getattr(ops, sample.operation)(*sample.positional(arrays), **sample.keywords(arrays))
 
 
 def test_one_gradient_for_each_array_given(backend: Library) -> None:

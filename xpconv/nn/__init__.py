@@ -29,6 +29,17 @@ from ._dropout import (
     StochasticDepth as StochasticDepth,
 )
 from ._graph import Graph as Graph
+from ._group_norm import (
+    GroupNorm as GroupNorm,
+    LayerNorm as LayerNorm,
+    LocalResponseNorm as LocalResponseNorm,
+    RMSNorm as RMSNorm,
+)
+from ._instance_norm import (
+    InstanceNorm1d as InstanceNorm1d,
+    InstanceNorm2d as InstanceNorm2d,
+    InstanceNorm3d as InstanceNorm3d,
+)
 from ._layout import Flatten as Flatten, Fold as Fold, Unfold as Unfold
 from ._linear import Linear as Linear
 from ._loss import (
@@ -84,10 +95,16 @@ __all__ = [
     "GlobalAvgPool",
     "GlobalMaxPool",
     "Graph",
+    "GroupNorm",
     "Identity",
     "Input",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSoftmax",
     "Loss",
     "MSELoss",
@@ -96,6 +113,7 @@ __all__ = [
     "MaxPool3d",
     "Module",
     "Multiply",
+    "RMSNorm",
     "ReLU",
     "Residual",
     "Sequential",

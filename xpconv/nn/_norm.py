@@ -1,4 +1,4 @@
-"""Batch normalisation layers."""
+"""Batch normalisation layers, and what instance normalisation shares with them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from array_api_compat import array_namespace, device
 from .. import ops
 from .._shapes import ntuple
 from .._typing import Array
-from ..ops._norm import batch_norm_training
+from ..ops._norm import batch_standardised
+from ..ops._precision import narrowed, widened
 from ._born import born
 from ._module import Backward, Module
 from .init import constant
 
 
-class _BatchNorm(Module):
-    """What batch normalisation of every dimension shares."""
+class ChannelNorm(Module):
+    """What batch and instance normalisation of every dimension share."""
 
     buffer_names = ("running_mean", "running_var", "num_batches_tracked")
     _ranks: ClassVar[tuple[int, ...]]
@@ -44,53 +45,31 @@ class _BatchNorm(Module):
             self.running_var = born(constant(shape, 1.0))
             self.num_batches_tracked = born(constant((), 0.0), dtype="int64")
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        self._check_rank(x)
-        if training or not self.track_running_stats:
-            y, pullback, mean, var = batch_norm_training(x, self.weight, self.bias, self.eps)
-            if training and self.track_running_stats:
-                self._track(mean, var, math.prod(x.shape) // self.num_features)
-        else:
-            y, pullback = ops.vjp(ops.batch_norm, x, *self._state, False, 0.0, self.eps)
-
-        def backward(dy: Array) -> tuple[Array, dict[str, Array]]:
-            dx, *_, dweight, dbias = pullback(dy)
-            return dx, {"weight": dweight, "bias": dbias} if self.affine else {}
-
-        return y, backward
-
-    def infer(self, x: Array) -> Array:
-        self._check_rank(x)
-        training = not self.track_running_stats
-        return ops.batch_norm(x, *self._state, training, 0.0, self.eps)
-
     @property
     def _state(self) -> tuple[Array, Array, Array, Array]:
         return self.running_mean, self.running_var, self.weight, self.bias
 
-    def _track(self, mean: Array, var: Array, count: int) -> None:
-        """Move the running statistics towards a batch's; the variance without its bias."""
+    def _named(self, dweight: Array | None, dbias: Array | None) -> dict[str, Array]:
+        return {"weight": dweight, "bias": dbias} if self.affine else {}
+
+    def _move(self, mean: Array, var: Array, count: int, share: float | Array) -> None:
+        """Move the running statistics towards a batch's; the variance without its bias.
+
+        ``mean`` and ``var`` of shape (..., C), half precision in float32, come from ``count``
+        numbers each; those of several instances are averaged.
+        """
         xp = array_namespace(mean)
-        number = self.num_batches_tracked + 1  # NumPy makes a scalar of it
-        self.num_batches_tracked = xp.asarray(number, dtype=xp.int64, device=device(mean))
-        if count == 0:
-            return
-        share = self.momentum
-        if share is None:  # the plain average of all batches so far
-            share = 1 / xp.astype(self.num_batches_tracked, mean.dtype)
-        unbiased = var * (count / max(count - 1, 1))
-        self.running_mean = self.running_mean * (1 - share) + mean * share
-        self.running_var = self.running_var * (1 - share) + unbiased * share
+        var = var * (count / max(count - 1, 1))
+        for name, new in (("running_mean", mean), ("running_var", var)):
+            old = getattr(self, name)
+            new = xp.mean(xp.reshape(new, (-1, self.num_features)), axis=0)
+            moved = widened(old) * (1 - share) + narrowed(new, widened(old).dtype) * share
+            setattr(self, name, narrowed(moved, old.dtype))
 
     def _check_rank(self, x: Array) -> None:
         if x.ndim not in self._ranks:
             ranks = " or ".join(f"{rank}D" for rank in self._ranks)
             raise ValueError(f"expected {ranks} input (got {x.ndim}D input of {tuple(x.shape)})")
-        if x.shape[1] != self.num_features:
-            raise ValueError(
-                f"expected {self.num_features} channels, got {x.shape[1]} in x of shape "
-                f"{tuple(x.shape)}"
-            )
 
     def flops(
         self, input_shapes: tuple[tuple[int, ...], ...], output_shape: tuple[int, ...]
@@ -99,6 +78,49 @@ class _BatchNorm(Module):
 
     def _describe(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+class _BatchNorm(ChannelNorm):
+    """What batch normalisation of every dimension shares."""
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        self._check_rank(x)
+        if training or not self.track_running_stats:
+            y, pullback, mean, var = batch_standardised(x, self.weight, self.bias, self.eps)
+            if training and self.track_running_stats:
+                self._track(mean, var, math.prod(x.shape) // self.num_features)
+        else:
+            y, pullback = ops.vjp(ops.batch_norm, x, *self._state, False, 0.0, self.eps)
+
+        def backward(dy: Array) -> tuple[Array, dict[str, Array]]:
+            dx, *_, dweight, dbias = pullback(dy)
+            return dx, self._named(dweight, dbias)
+
+        return y, backward
+
+    def infer(self, x: Array) -> Array:
+        self._check_rank(x)
+        training = not self.track_running_stats
+        return ops.batch_norm(x, *self._state, training, 0.0, self.eps)
+
+    def _track(self, mean: Array, var: Array, count: int) -> None:
+        xp = array_namespace(mean)
+        number = self.num_batches_tracked + 1  # NumPy makes a scalar of it
+        self.num_batches_tracked = xp.asarray(number, dtype=xp.int64, device=device(mean))
+        if count == 0:
+            return
+        share = self.momentum
+        if share is None:  # the plain average of all batches so far
+            share = 1 / xp.astype(self.num_batches_tracked, mean.dtype)
+        self._move(mean, var, count, share)
+
+    def _check_rank(self, x: Array) -> None:
+        super()._check_rank(x)
+        if x.shape[1] != self.num_features:
+            raise ValueError(
+                f"expected {self.num_features} channels, got {x.shape[1]} in x of shape "
+                f"{tuple(x.shape)}"
+            )
 
 
 class BatchNorm1d(_BatchNorm):

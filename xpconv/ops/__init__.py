@@ -36,8 +36,11 @@ from ._dropout import (
     stochastic_depth as stochastic_depth,
 )
 from ._global_pool import global_avg_pool as global_avg_pool, global_max_pool as global_max_pool
+from ._group_norm import group_norm as group_norm
 from ._join import add as add, concat as concat, multiply as multiply
+from ._layer_norm import layer_norm as layer_norm, rms_norm as rms_norm
 from ._linear import linear as linear
+from ._local_response_norm import local_response_norm as local_response_norm
 from ._loss import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
     cross_entropy as cross_entropy,
@@ -45,7 +48,7 @@ from ._loss import (
     mse_loss as mse_loss,
 )
 from ._max_pool import max_pool1d as max_pool1d, max_pool2d as max_pool2d, max_pool3d as max_pool3d
-from ._norm import batch_norm as batch_norm
+from ._norm import batch_norm as batch_norm, instance_norm as instance_norm
 from ._pad import pad as pad
 from ._registry import registered as registered, vjp as vjp
 from ._reshape import flatten as flatten
@@ -81,10 +84,14 @@ __all__ = [
     "gelu",
     "global_avg_pool",
     "global_max_pool",
+    "group_norm",
     "im2col",
+    "instance_norm",
     "labels_checked",
+    "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "max_pool1d",
     "max_pool2d",
@@ -94,6 +101,7 @@ __all__ = [
     "pad",
     "registered",
     "relu",
+    "rms_norm",
     "sigmoid",
     "silu",
     "softmax",

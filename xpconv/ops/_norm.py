@@ -1,31 +1,18 @@
-"""Batch normalisation over every axis but the channels."""
+"""Normalisation of each channel: over the batch, or over each sample by itself."""
 
 from __future__ import annotations
 
 import math
 
-from .._arrays import add_at, namespace, require_floating, same_dtype
 from .._typing import Array, Namespace, Pullback
 from ._layout import channels_first, channels_last
-from ._precision import narrowed, rule_in_single, widened
+from ._precision import narrowed, widened
 from ._registry import differentiable
-
-
-def channel_mean(xp: Namespace, x: Array) -> Array:
-    """Mean of a channels-last array over everything but its last axis.
-
-    One axis after the other, so that rounding grows with the axes' lengths, not their product.
-    """
-    count = max(math.prod(x.shape[:-1]), 1)
-    while x.ndim > 1:
-        x = xp.sum(x, axis=-2, dtype=x.dtype)
-    return x / count
+from ._standardise import Standardised, check_norm, standardised_view
 
 
 def _check(x: Array, **of_channels: Array | None) -> Namespace:
-    xp = namespace(x=x, **of_channels)
-    require_floating(xp, x=x)
-    same_dtype(x=x, **of_channels)
+    xp = check_norm(x, **of_channels)
     if x.ndim < 2:
         raise ValueError(f"x must have shape (N, C, ...), got {tuple(x.shape)}")
     for name, array in of_channels.items():
@@ -37,53 +24,96 @@ def _check(x: Array, **of_channels: Array | None) -> Namespace:
     return xp
 
 
-def batch_norm_training(
-    x: Array, weight: Array | None, bias: Array | None, eps: float
-) -> tuple[Array, Pullback, Array, Array]:
-    """Normalise by the batch's own statistics.
+def _check_statistics(running_mean: Array | None, running_var: Array | None, needed: str) -> None:
+    if (running_mean is None) is not (running_var is None):
+        raise ValueError("running_mean and running_var must either both be None or neither be None")
+    if running_mean is None and needed:
+        raise ValueError(f"running_mean and running_var are needed when {needed}")
 
-    Returns
-    -------
-    y, pullback, mean, var
-        The pullback returns (dx, dweight, dbias); ``var`` is the biased variance.
-    """
+
+def batch_standardised(
+    x: Array, weight: Array | None, bias: Array | None, eps: float
+) -> Standardised:
+    """Normalise every channel by the batch's own statistics, of shape (1, ..., 1, C)."""
     xp = _check(x, weight=weight, bias=bias)
-    count = math.prod(x.shape) // max(x.shape[1], 1)
-    if count == 1:
+    if math.prod(x.shape[:1] + x.shape[2:]) == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {tuple(x.shape)}"
         )
-    dtype = x.dtype
-    weight, bias = widened(weight), widened(bias)
-    last = channels_last(xp, widened(x))
-    mean = channel_mean(xp, last)
-    centred = last - mean
-    var = channel_mean(xp, centred * centred)
+    return _of_channels(xp, x, range(x.ndim - 2, -1, -1), weight, bias, eps)
+
+
+def instance_standardised(
+    x: Array, weight: Array | None, bias: Array | None, eps: float
+) -> Standardised:
+    """Normalise every channel of every sample by itself; statistics of shape (N, 1, ..., 1, C)."""
+    xp = _check(x, weight=weight, bias=bias)
+    if math.prod(x.shape[2:]) == 1:
+        raise ValueError(
+            f"Expected more than 1 spatial element when training, got input size {tuple(x.shape)}"
+        )
+    return _of_channels(xp, x, range(x.ndim - 2, 0, -1), weight, bias, eps)
+
+
+def _of_channels(
+    xp: Namespace, x: Array, axes: range, weight: Array | None, bias: Array | None, eps: float
+) -> Standardised:
+    """Normalise along axes of the channels-last view."""
+    return standardised_view(
+        xp,
+        x,
+        lambda array: channels_last(xp, array),
+        lambda array: channels_first(xp, array),
+        axes,
+        weight,
+        bias,
+        eps,
+        parameters=(x.shape[1],),
+    )
+
+
+def _by_statistics(
+    xp: Namespace,
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+) -> tuple[Array, Pullback]:
+    """Normalise by given statistics: an affine map."""
+    mean, var, factor, shift = (widened(array) for array in (mean, var, weight, bias))
     rstd = 1 / xp.sqrt(var + eps)
-    scale = rstd if weight is None else rstd * weight
-    y = centred * scale
+    scale = rstd if weight is None else rstd * factor
+    last = channels_last(xp, widened(x))
+    y = (last - mean) * scale
     if bias is not None:
-        y = add_at(y, (...,), bias)
+        y = y + shift
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        # mean(dy) and mean(dy * normalised) are what the statistics contribute.
         dy = channels_last(xp, widened(dy))
-        centred = last - mean
-        along_bias = channel_mean(xp, dy)
-        along_weight = channel_mean(xp, dy * centred) * rstd
-        # scale * (dy - along_bias - normalised * along_weight), with few arrays of x's size
-        dx = centred * (-scale * rstd * along_weight)
-        dx = add_at(dx, (...,), dy * scale)
-        dx = add_at(dx, (...,), -scale * along_bias)
-        dweight = None if weight is None else narrowed(along_weight * count, dtype)
-        dbias = None if bias is None else narrowed(along_bias * count, dtype)
-        return narrowed(channels_first(xp, dx), dtype), dweight, dbias
+        axes = tuple(range(dy.ndim - 1))
+        dweight = dbias = None
+        if weight is not None:
+            dweight = xp.sum(dy * ((last - mean) * rstd), axis=axes, dtype=dy.dtype)
+            dweight = narrowed(dweight, weight.dtype)
+        if bias is not None:
+            dbias = narrowed(xp.sum(dy, axis=axes, dtype=dy.dtype), bias.dtype)
+        return narrowed(channels_first(xp, dy * scale), x.dtype), None, None, dweight, dbias
 
-    y = narrowed(channels_first(xp, y), dtype)
-    return y, pullback, narrowed(mean, dtype), narrowed(var, dtype)
+    return narrowed(channels_first(xp, y), x.dtype), pullback
 
 
-@rule_in_single
+def _with_statistics(found: Standardised) -> tuple[Array, Pullback]:
+    """Return the way back with entries for the running statistics."""
+
+    def pullback(dy: Array) -> tuple[Array | None, ...]:
+        dx, dweight, dbias = found.pullback(dy)
+        return dx, None, None, dweight, dbias
+
+    return found.y, pullback
+
+
 def _batch_norm_vjp(
     x: Array,
     running_mean: Array | None,
@@ -95,34 +125,10 @@ def _batch_norm_vjp(
     eps: float = 1e-5,
 ) -> tuple[Array, Pullback]:
     xp = _check(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    _check_statistics(running_mean, running_var, "" if training else "training=False")
     if training:
-        y, back, _, _ = batch_norm_training(x, weight, bias, eps)
-
-        def from_batch(dy: Array) -> tuple[Array | None, ...]:
-            dx, dweight, dbias = back(dy)
-            return dx, None, None, dweight, dbias
-
-        return y, from_batch
-    if running_mean is None or running_var is None:
-        raise ValueError("running_mean and running_var are needed when training=False")
-    rstd = 1 / xp.sqrt(running_var + eps)
-    scale = rstd if weight is None else rstd * weight
-    last = channels_last(xp, x)
-    y = (last - running_mean) * scale
-    if bias is not None:
-        y = y + bias
-
-    def pullback(dy: Array) -> tuple[Array | None, ...]:
-        dy = channels_last(xp, dy)
-        axes = tuple(range(dy.ndim - 1))
-        dweight = dbias = None
-        if weight is not None:
-            dweight = xp.sum(dy * ((last - running_mean) * rstd), axis=axes, dtype=dy.dtype)
-        if bias is not None:
-            dbias = xp.sum(dy, axis=axes, dtype=dy.dtype)
-        return channels_first(xp, dy * scale), None, None, dweight, dbias
-
-    return channels_first(xp, y), pullback
+        return _with_statistics(batch_standardised(x, weight, bias, eps))
+    return _by_statistics(xp, x, running_mean, running_var, weight, bias, eps)
 
 
 @differentiable(_batch_norm_vjp)
@@ -141,11 +147,12 @@ def batch_norm(
     Parameters
     ----------
     x : array, shape (N, C, ...)
-        Input, floating dtype.
+        Input, real floating dtype.
     running_mean, running_var : array, shape (C,), or None
         Statistics to use when not training; unused, and unchanged, when training.
     weight, bias : array, shape (C,), optional
-        Scale and shift of each channel.
+        Scale and shift of each channel. Like the statistics of the dtype of ``x``; half-precision
+        ``x`` may come with all of them in float32.
     training : bool, default False
         Use the batch's own mean and (biased) variance.
     momentum : float, default 0.1
@@ -162,8 +169,8 @@ def batch_norm(
     Raises
     ------
     ValueError
-        If sizes do not fit, if training sees a single value per channel, or if statistics are
-        missing when not training.
+        If sizes do not fit, if training sees a single value per channel, if statistics are
+        missing when not training, or one of the two is.
 
     Notes
     -----
@@ -178,3 +185,69 @@ def batch_norm(
     ``torch.nn.functional.batch_norm``.
     """
     return _batch_norm_vjp(x, running_mean, running_var, weight, bias, training, momentum, eps)[0]
+
+
+def _instance_norm_vjp(
+    x: Array,
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> tuple[Array, Pullback]:
+    xp = _check(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    _check_statistics(running_mean, running_var, "" if use_input_stats else "use_input_stats=False")
+    if use_input_stats:
+        return _with_statistics(instance_standardised(x, weight, bias, eps))
+    return _by_statistics(xp, x, running_mean, running_var, weight, bias, eps)
+
+
+@differentiable(_instance_norm_vjp)
+def instance_norm(
+    x: Array,
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Array:
+    """Bring every channel of every sample to mean 0 and variance 1, then scale and shift it.
+
+    Parameters
+    ----------
+    x : array, shape (N, C, ...)
+        Input, real floating dtype.
+    running_mean, running_var : array, shape (C,), optional
+        Statistics to use without ``use_input_stats``; otherwise unused, and never changed.
+    weight, bias : array, shape (C,), optional
+        Scale and shift of each channel. Dtypes as in `batch_norm`.
+    use_input_stats : bool, default True
+        Use each sample's own mean and (biased) variance of the channel.
+    momentum : float, default 0.1
+        Unused, as in `batch_norm`.
+    eps : float, default 1e-5
+        Added to the variance.
+
+    Returns
+    -------
+    array
+        Of the shape and dtype of ``x``.
+
+    Raises
+    ------
+    ValueError
+        If sizes do not fit, if a channel of a sample is a single value, or if statistics are
+        missing where they are needed.
+
+    Notes
+    -----
+    `batch_norm` of each sample by itself. Ulyanov, Vedaldi and Lempitsky, "Instance normalization"
+    (2016). Counterpart of ``torch.nn.functional.instance_norm``.
+    """
+    return _instance_norm_vjp(
+        x, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
+    )[0]

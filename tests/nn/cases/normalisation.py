@@ -20,6 +20,31 @@ NORMALISATION = [
         twins("BatchNorm2d", 4, 1e-5, 0.1, affine, False, shape=X2, training=training)
         for affine, training in ((True, False), (True, True), (False, False))
     ),
+    *(
+        twins(name, 4, 1e-5, 0.1, affine, tracked, shape=shape, training=training)
+        for name, shape in (
+            ("InstanceNorm1d", X1),
+            ("InstanceNorm1d", X1[1:]),
+            ("InstanceNorm2d", X2),
+            ("InstanceNorm3d", (4, 2, 3, 2)),
+        )
+        for affine, tracked, training in (
+            (False, False, False),
+            (True, False, True),
+            (True, True, False),
+            (True, True, True),
+        )
+    ),
+    twins("InstanceNorm2d", 4, shape=X2, training=True),
+    twins("GroupNorm", 2, 4, shape=X2),
+    twins("GroupNorm", 4, 4, 0.1, False, shape=X1),
+    twins("LayerNorm", 5, shape=X2),
+    twins("LayerNorm", (6, 5), 0.1, True, False, shape=X2),
+    twins("LayerNorm", (4, 7), 1e-5, False, shape=X1),
+    twins("RMSNorm", 7, shape=X1),
+    twins("RMSNorm", (4, 7), 0.1, False, shape=X1),
+    twins("LocalResponseNorm", 3, shape=X2),
+    twins("LocalResponseNorm", 4, 0.5, 0.6, 1.5, shape=X1),
     twins("Dropout", 0.3, shape=X2),
     case(lambda: nn.Dropout(0.3), X2, training=True),
     twins("Dropout", 0.0, shape=X2, training=True),

@@ -51,6 +51,15 @@ class Sample:
     arguments: tuple[Maker | None, ...]
     options: dict[str, Any] = field(default_factory=dict)
     wanted: tuple[int, ...] = (0,)
+    names: tuple[str, ...] = ()  # of the arrays, where an option stands among them
+
+    def positional(self, arrays: list[Any]) -> list[Any]:
+        """The arrays that the operation takes by their place."""
+        return [] if self.names else arrays
+
+    def keywords(self, arrays: list[Any]) -> dict[str, Any]:
+        """What it takes by name: the options, and the arrays that have names."""
+        return self.options | dict(zip(self.names, arrays, strict=bool(self.names)))
 
     def arrays(self) -> list[np.ndarray | None]:
         rng = np.random.default_rng(zlib.crc32(str(self).encode()))
@@ -63,6 +72,14 @@ class Sample:
 
 def sample(operation: str, *arguments: Maker | None, wanted: Any = (0,), **options: Any) -> Sample:
     return Sample(operation, arguments, options, tuple(wanted))
+
+
+def by_name(operation: str, **arguments: Any) -> Sample:
+    """A call by keywords, where an option stands among the arrays; all their gradients wanted."""
+    makers = {name: value for name, value in arguments.items() if callable(value)}
+    options = {name: value for name, value in arguments.items() if name not in makers}
+    places = tuple(range(len(makers)))
+    return Sample(operation, tuple(makers.values()), options, places, tuple(makers))
 
 
 X1, X2, X3 = (2, 4, 7), (2, 4, 6, 5), (2, 2, 4, 3, 4)
