@@ -150,6 +150,19 @@ def output_sizes(
     return result
 
 
+def transposed_sizes(
+    sizes: Sequence[int],
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    pads: Sequence[Pair],
+    dilation: Sequence[int],
+    extra: Sequence[int],
+) -> tuple[int, ...]:
+    """Output size of a transposed convolution, ``extra`` being its ``output_padding``."""
+    rows = zip(sizes, kernel_size, stride, pads, dilation, extra, strict=True)
+    return tuple((n - 1) * s + window_span(k, d) - sum(pair) + e for n, k, s, pair, d, e in rows)
+
+
 def conv_output_size(
     input_size: IntOrTuple,
     kernel_size: IntOrTuple,

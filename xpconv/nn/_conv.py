@@ -14,15 +14,87 @@ from ._born import born
 from ._module import Backward, Module
 from .init import kaiming_uniform, uniform
 
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
-class _Conv(Module):
-    """What convolution layers of every dimension share."""
+
+class Convolution(Module):
+    """What convolution layers of every dimension and direction share."""
 
     _n: ClassVar[int]
     _op: ClassVar[Callable[..., Array]]
 
     weight: Array
     bias: Array | None
+
+    def _keep(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple,
+        padding: Padding,
+        dilation: IntOrTuple,
+        groups: int,
+    ) -> None:
+        """Check the options and keep them under PyTorch's names."""
+        (in_channels,) = ntuple(in_channels, 1, "in_channels", minimum=1)
+        (out_channels,) = ntuple(out_channels, 1, "out_channels", minimum=1)
+        (groups,) = ntuple(groups, 1, "groups", minimum=1)
+        for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if channels % groups:
+                raise ValueError(f"{name} must be divisible by groups, got {channels} and {groups}")
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size = ntuple(kernel_size, self._n, "kernel_size", minimum=1)
+        self.stride = ntuple(stride, self._n, "stride", minimum=1)
+        self.dilation = ntuple(dilation, self._n, "dilation", minimum=1)
+        padding_pairs(padding, self.kernel_size, self.stride, self.dilation)  # refuses nonsense
+        self.padding = padding
+
+    def _draw(self, shape: tuple[int, ...], bias: bool, rng: Stream | None) -> None:
+        """Draw as PyTorch does: uniform in 1 / sqrt(fan in), for weights and biases alike."""
+        self.weight = born(kaiming_uniform(shape, a=math.sqrt(5), rng=rng))
+        bound = 1 / math.sqrt(math.prod(shape[1:]))
+        biases = (self.out_channels,)
+        self.bias = born(uniform(biases, -bound, bound, rng=rng)) if bias else None
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+            "groups": self.groups,
+        }
+
+    def _compute(self, x: Array, **options: Any) -> tuple[Array, Backward]:
+        y, pullback = ops.vjp(type(self)._op, x, self.weight, self.bias, **options)
+
+        def backward(dy: Array) -> tuple[Array, dict[str, Array]]:
+            dx, dweight, dbias = pullback(dy)
+            return dx, {"weight": dweight} if dbias is None else {"weight": dweight, "bias": dbias}
+
+        return y, backward
+
+    def _describe(self) -> str:
+        options = {k: v for k, v in self._options.items() if v not in _DEFAULTS[k](self._n)}
+        named = "".join(f", {k}={v}" for k, v in options.items())
+        bias = "" if self.bias is not None else ", bias=False"
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}{named}{bias}"
+        )
+
+
+_DEFAULTS: dict[str, Callable[[int], tuple[Any, ...]]] = {
+    "stride": lambda n: ((1,) * n,),
+    "padding": lambda n: (0,),
+    "output_padding": lambda n: ((0,) * n,),
+    "dilation": lambda n: ((1,) * n,),
+    "groups": lambda n: (1,),
+}
+
+
+class _Conv(Convolution):
+    """Convolution layers of every dimension."""
 
     def __init__(
         self,
@@ -38,54 +110,36 @@ class _Conv(Module):
         *,
         rng: Stream | None = None,
     ) -> None:
-        (in_channels,) = ntuple(in_channels, 1, "in_channels", minimum=1)
-        (out_channels,) = ntuple(out_channels, 1, "out_channels", minimum=1)
-        (groups,) = ntuple(groups, 1, "groups", minimum=1)
-        if in_channels % groups:
-            raise ValueError(
-                f"in_channels must be divisible by groups, got {in_channels} and {groups}"
-            )
-        if out_channels % groups:
-            raise ValueError(
-                f"out_channels must be divisible by groups, got {out_channels} and {groups}"
-            )
-        if padding_mode != "zeros":
-            raise ValueError(f"padding_mode must be 'zeros', got {padding_mode!r}")
-        n = self._n
-        kernel = ntuple(kernel_size, n, "kernel_size", minimum=1)
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size, self.groups = kernel, groups
-        self.stride = ntuple(stride, n, "stride", minimum=1)
-        self.dilation = ntuple(dilation, n, "dilation", minimum=1)
-        padding_pairs(padding, kernel, self.stride, self.dilation)  # refuses what cannot work
-        self.padding = padding
+        self._keep(in_channels, out_channels, kernel_size, stride, padding, dilation, groups)
+        if padding_mode not in PADDING_MODES:
+            raise ValueError(f"padding_mode must be one of {PADDING_MODES}, got {padding_mode!r}")
         self.padding_mode = padding_mode
-        shape = (out_channels, in_channels // groups, *kernel)
-        # PyTorch's default: uniform in 1 / sqrt(fan in), for weights and biases alike.
-        self.weight = born(kaiming_uniform(shape, a=math.sqrt(5), rng=rng))
-        bound = 1 / math.sqrt(math.prod(shape[1:]))
-        self.bias = born(uniform((out_channels,), -bound, bound, rng=rng)) if bias else None
+        self._draw(
+            (self.out_channels, self.in_channels // self.groups, *self.kernel_size), bias, rng
+        )
 
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {
-            "stride": self.stride,
-            "padding": self.padding,
-            "dilation": self.dilation,
-            "groups": self.groups,
-        }
+    def _amounts(self) -> tuple[int, ...]:
+        """Amounts for `xpconv.ops.pad`, which begin with the last dimension."""
+        pairs = padding_pairs(self.padding, self.kernel_size, self.stride, self.dilation)
+        return tuple(amount for pair in reversed(pairs) for amount in pair)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        y, pullback = ops.vjp(type(self)._op, x, self.weight, self.bias, **self._options)
+        if self.padding_mode == "zeros":
+            return self._compute(x, **self._options)
+        padded, unpad = ops.vjp(ops.pad, x, self._amounts(), self.padding_mode)
+        y, inner = self._compute(padded, **(self._options | {"padding": 0}))
 
         def backward(dy: Array) -> tuple[Array, dict[str, Array]]:
-            dx, dweight, dbias = pullback(dy)
-            return dx, {"weight": dweight} if dbias is None else {"weight": dweight, "bias": dbias}
+            dpadded, grads = inner(dy)
+            return unpad(dpadded)[0], grads
 
         return y, backward
 
     def infer(self, x: Array) -> Array:
-        return type(self)._op(x, self.weight, self.bias, **self._options)
+        options = self._options
+        if self.padding_mode != "zeros":
+            x, options["padding"] = ops.pad(x, self._amounts(), self.padding_mode), 0
+        return type(self)._op(x, self.weight, self.bias, **options)
 
     def flops(
         self, input_shapes: tuple[tuple[int, ...], ...], output_shape: tuple[int, ...]
@@ -94,20 +148,8 @@ class _Conv(Module):
         return math.prod(output_shape) * (2 * window + (self.bias is not None))
 
     def _describe(self) -> str:
-        options = {k: v for k, v in self._options.items() if v != _DEFAULTS[k](self._n)}
-        named = "".join(f", {k}={v}" for k, v in options.items())
-        bias = "" if self.bias is not None else ", bias=False"
-        return (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}{named}{bias}"
-        )
-
-
-_DEFAULTS: dict[str, Callable[[int], Any]] = {
-    "stride": lambda n: (1,) * n,
-    "padding": lambda n: 0,
-    "dilation": lambda n: (1,) * n,
-    "groups": lambda n: 1,
-}
+        mode = "" if self.padding_mode == "zeros" else f", padding_mode={self.padding_mode}"
+        return super()._describe() + mode
 
 
 class Conv1d(_Conv):
@@ -138,8 +180,8 @@ class Conv2d(_Conv):
         As in `xpconv.ops.conv2d`.
     bias : bool, default True
         Whether to learn one number per output channel.
-    padding_mode : {"zeros"}
-        What stands around the image.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}, default "zeros"
+        What stands around the image; see `xpconv.ops.pad`.
     rng : Stream, optional
         Source of the initial weights; by default the current stream.
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from array_api_compat import device
+
 from .. import engines
 from .._arrays import conjugate, is_floating, namespace, sum_over
 from .._typing import Array, IntOrTuple, Padding, Pullback
@@ -31,7 +33,10 @@ def _conv(
     xp = namespace(("weight",), x=x, weight=weight, bias=bias)
     batch = batched(n, x)
     problem = conv_problem(n, batch, weight, bias, stride, padding, dilation, groups)
-    y = channels_first(xp, engines.forward(problem, channels_last(xp, batch), weight, bias))
+    if problem.in_channels == 0:  # nothing out of nothing, as in PyTorch: not even the bias
+        y = xp.zeros((problem.batch, 0, *problem.out_size), dtype=x.dtype, device=device(x))
+    else:
+        y = channels_first(xp, engines.forward(problem, channels_last(xp, batch), weight, bias))
     return y if x.ndim == batch.ndim else y[0, ...]
 
 
@@ -55,6 +60,8 @@ def _conv_vjp(
         # Only x and weight are kept for the way back; the columns are made again.
         batch = batched(n, x)
         problem = conv_problem(n, batch, weight, bias, stride, padding, dilation, groups)
+        if problem.in_channels == 0:
+            return tuple(None if a is None else xp.zeros_like(a) for a in (x, weight, bias))
         dy = channels_last(xp, batched(n, dy))
         dx = channels_first(xp, engines.input_grad(problem, dy, conjugate(xp, weight)))
         dweight = engines.weight_grad(problem, conjugate(xp, channels_last(xp, batch)), dy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._arrays import same_dtype
-from .._shapes import ntuple, output_sizes, padding_pairs, window_span
+from .._shapes import ntuple, output_sizes, padding_pairs, transposed_sizes
 from .._typing import Array, IntOrTuple, Padding
 from ..engines import Problem
 
@@ -46,6 +46,11 @@ def conv_problem(
             f"{group_in * groups} input channels, but x of shape {tuple(x.shape)} has {channels}"
         )
     _check_bias(bias, out_channels)
+    if 0 in sizes and x.shape[0] and channels:
+        raise ValueError(
+            "only a batch or the channels may be empty, whatever the padding, got x of shape "
+            f"{tuple(x.shape)}"
+        )
     pads = padding_pairs(padding, kernel, steps, spread)
     output_sizes(sizes, kernel, steps, pads, spread, channels=channels)
     return Problem(x.shape[0], channels, out_channels, sizes, kernel, steps, pads, spread, groups)
@@ -101,10 +106,7 @@ def transposed_problem(
                 "output padding must be smaller than either stride or dilation, got "
                 f"output_padding={extra}, stride={steps}, dilation={spread}"
             )
-    out = tuple(
-        (size - 1) * s - sum(pair) + window_span(k, d) + more
-        for size, s, pair, k, d, more in zip(sizes, steps, pads, kernel, spread, extra, strict=True)
-    )
+    out = transposed_sizes(sizes, kernel, steps, pads, spread, extra)
     if min(out) < 1:
         raise ValueError(
             f"Given input size: ({_by(channels, *sizes)}). Calculated output size: "
