@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-_NOT_OPTIONS = ("training", "key")  # decided by each call
+_NOT_OPTIONS = ("training", "key", "dtype")  # decided by each call
 
 
 def input_names(operation: Callable[..., Any]) -> tuple[str, ...]:

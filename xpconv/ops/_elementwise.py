@@ -1,0 +1,120 @@
+"""What every elementwise activation shares: dtypes, options, registration, and cheap choices.
+
+An activation is written as one function that computes its value and says its derivative; the
+decorator makes an operation of it, with its rule.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import numbers
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from array_api_compat import device
+
+from .._arrays import conjugate, is_complex, is_floating, namespace, require_floating
+from .._typing import Array, Namespace, Pullback
+from ._precision import narrowed, widened
+from ._registry import differentiable
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def elementwise(*kinds: str, exact: bool = False) -> Callable[[F], F]:
+    """Make a differentiable operation of a formula ``(x, **options) -> (y, way back)``.
+
+    The way back maps ``dy`` to ``dy * f'(x)``. Of the operation that it becomes the formula has
+    the signature and the docstring, so that it is annotated with the result ``Array``.
+
+    Parameters
+    ----------
+    *kinds : {"bool", "integral", "complex floating"}
+        What the operation takes besides real floating numbers. For complex numbers ``dy`` comes
+        conjugated, and what goes back is conjugated again, as PyTorch's convention has it.
+    exact : bool, default False
+        Whether the formula picks among numbers without rounding: then integers stay integers and
+        half precision is computed as it is. Else integers become float32, and half precision is
+        computed in float32 and rounded once.
+    """
+
+    def make(formula: F) -> F:
+        signature = inspect.signature(formula)
+
+        def run(*args: Any, **kwargs: Any) -> tuple[Array, Pullback]:
+            options = signature.bind(*args, **kwargs).arguments
+            x = options.pop("x")
+            xp = namespace(x=x)
+            whole = not is_floating(xp, x)
+            if not _taken(xp, x, kinds):
+                require_floating(xp, x=x)
+            for name, value in options.items():
+                if signature.parameters[name].annotation == "float":
+                    options[name] = number(value, name)
+            wide = x
+            if not exact:
+                wide = xp.astype(x, xp.float32) if whole else widened(x)
+            y, way_back = formula(wide, **options)
+            if whole:
+                return y, lambda dy: (None,)
+            if is_complex(x):
+                return y, lambda dy: (conjugate(xp, way_back(conjugate(xp, dy))),)
+            dtype = x.dtype
+            return narrowed(y, dtype), lambda dy: (
+                narrowed(way_back(dy if exact else widened(dy)), dtype),
+            )
+
+        @functools.wraps(formula)
+        def operation(*args: Any, **kwargs: Any) -> Array:
+            return run(*args, **kwargs)[0]
+
+        return differentiable(run)(operation)  # type: ignore[return-value]
+
+    return make
+
+
+def _taken(xp: Namespace, x: Array, kinds: tuple[str, ...]) -> bool:
+    if is_floating(xp, x):
+        return not is_complex(x) or "complex floating" in kinds
+    return xp.isdtype(x.dtype, kinds) if kinds else False
+
+
+def number(value: Any, name: str) -> float:
+    """Return a plain Python number, which leaves an array's dtype as it is."""
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+
+
+def positive(xp: Namespace, x: Array) -> Array:
+    """``max(x, 0)``, NaN where x is: clipping at both ends is NumPy's fastest way."""
+    return xp.clip(x, 0.0, math.inf)
+
+
+def negative(xp: Namespace, x: Array) -> Array:
+    """``min(x, 0)``, NaN where x is."""
+    return xp.clip(x, -math.inf, 0.0)
+
+
+def step(xp: Namespace, condition: Array, like: Array) -> Array:
+    """1 where a condition holds and 0 elsewhere: a factor, many times faster than a choice."""
+    return xp.astype(condition, like.dtype)
+
+
+def either(xp: Namespace, condition: Array, yes: Any, no: Any, like: Array) -> Array:
+    """``yes`` where a condition holds and ``no`` elsewhere, both finite, without branches."""
+    share = step(xp, condition, like)
+    return share * yes + (1 - share) * no
+
+
+def nan_where(xp: Namespace, condition: Array, x: Array) -> Array:
+    """NaN where a (rare) condition holds.
+
+    At infinity some products are zero times infinity, where PyTorch has NaN; the processor would
+    have it too, and NumPy warn of it.
+    """
+    return xp.where(condition, xp.asarray(math.nan, dtype=x.dtype, device=device(x)), x)
