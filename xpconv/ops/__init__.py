@@ -47,9 +47,7 @@ from ._conv_transpose import (
     conv_transpose3d as conv_transpose3d,
 )
 from ._correlate import convolve2d as convolve2d, correlate2d as correlate2d
-from ._distance import (
-    pairwise_distance as pairwise_distance,
-)
+from ._distance import pairwise_distance as pairwise_distance
 from ._dropout import (
     alpha_dropout as alpha_dropout,
     dropout as dropout,
@@ -121,7 +119,6 @@ from ._reshape import flatten as flatten, unflatten as unflatten
 from ._similarity import (
     cosine_similarity as cosine_similarity,
     normalize as normalize,
-    pairwise_distance as pairwise_distance,
 )
 from ._windows import col2im as col2im, fold as fold, im2col as im2col, unfold as unfold
 
