@@ -1,0 +1,71 @@
+"""The p-norm of vectors along some axes, with PyTorch's gradient at zero and at ties."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from .._arrays import is_complex
+from .._typing import Array, Namespace
+from ._standardise import sum_along
+
+NormPullback = Callable[[Array], Array]
+
+
+def check_order(p: float) -> float:
+    """Return the order of a norm, or say that it is no number."""
+    if isinstance(p, bool) or not isinstance(p, int | float):
+        raise TypeError(f"p must be a number, got {p!r}")
+    return float(p)
+
+
+def vector_norm(
+    xp: Namespace, x: Array, p: float, axes: Sequence[int]
+) -> tuple[Array, NormPullback]:
+    """Return the norms, with the axes kept, and the way back from them; at zero it gives zeros.
+
+    Of complex numbers the norms are real. Half precision does not arrive here.
+    """
+    if p == 2:
+        return _euclidean(xp, x, axes)
+    size = xp.abs(x)
+    if math.isinf(p):
+        if any(x.shape[axis] == 0 for axis in axes):
+            raise ValueError(
+                f"cannot compute the {p} norm along empty dimensions: x has shape {tuple(x.shape)}"
+            )
+        extreme = xp.max if p > 0 else xp.min
+        norm = extreme(size, axis=tuple(axes), keepdims=True)
+
+        def to_extremes(dnorm: Array) -> Array:  # ties share
+            mask = xp.astype((size == norm) | xp.isnan(size), size.dtype)
+            return xp.sign(x) * (mask * (dnorm / sum_along(xp, mask, axes)))
+
+        return norm, to_extremes
+    if p == 0:
+        count = sum_along(xp, xp.astype(size != 0, size.dtype), axes)
+        return count, lambda dnorm: x * 0
+    if p == 1:
+        return sum_along(xp, size, axes), lambda dnorm: xp.sign(x) * dnorm
+    nothing = size == 0
+    safe = xp.where(nothing, 1.0, size)  # a negative power of 0 would be infinite
+    powers = xp.where(nothing, 0.0, safe**p)
+    norm = sum_along(xp, powers, axes)
+    if p < 0:  # one zero is enough to make the norm zero
+        some = xp.any(nothing, axis=tuple(axes), keepdims=True)
+        norm = xp.where(some, 0.0, xp.where(some, 1.0, norm) ** (1 / p))
+    else:
+        norm = norm ** (1 / p)
+
+    def pullback(dnorm: Array) -> Array:
+        none = norm == 0
+        slope = (safe / xp.where(none, 1.0, norm)) ** (p - 1)
+        return xp.sign(x) * xp.where(nothing | none, 0.0, slope) * dnorm
+
+    return norm, pullback
+
+
+def _euclidean(xp: Namespace, x: Array, axes: Sequence[int]) -> tuple[Array, NormPullback]:
+    squares = xp.real(x) ** 2 + xp.imag(x) ** 2 if is_complex(x) else x * x
+    norm = xp.sqrt(sum_along(xp, squares, axes))
+    return norm, lambda dnorm: x * (dnorm / xp.where(norm == 0, 1.0, norm))
