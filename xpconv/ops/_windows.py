@@ -6,10 +6,11 @@ import math
 
 from array_api_compat import device
 
-from .._arrays import add_at, namespace, put
+from .._arrays import add_at, is_floating, namespace, put
 from .._shapes import ntuple, output_sizes, padding_pairs
 from .._typing import Array, IntOrTuple, Namespace, Padding, Pair, Pullback
 from ..engines import offsets
+from ._precision import in_single, rule_in_single
 from ._registry import differentiable
 
 
@@ -22,9 +23,13 @@ def _unfold_vjp(
 ) -> tuple[Array, Pullback]:
     y = unfold(x, kernel_size, dilation, padding, stride)
     n = _spatial_dims(kernel_size, x.ndim)
-    sizes = tuple(x.shape[-n:])
+    sizes, has_gradient = tuple(x.shape[-n:]), is_floating(namespace(x=x), x)
     kernel = ntuple(kernel_size, n, "kernel_size")
-    return y, lambda dy: (fold(dy, sizes, kernel, dilation, padding, stride),)
+
+    def pullback(dy: Array) -> tuple[Array | None]:
+        return (fold(dy, sizes, kernel, dilation, padding, stride) if has_gradient else None,)
+
+    return y, pullback
 
 
 @differentiable(_unfold_vjp)
@@ -77,6 +82,10 @@ def unfold(
         )
     *lead, channels = x.shape[:-n]
     sizes = tuple(x.shape[-n:])
+    if 0 in (channels, *sizes):  # only a batch may be empty
+        raise ValueError(
+            f"all dimensions of x but the batch must be positive, got shape {tuple(x.shape)}"
+        )
     kernel, spread, pads, steps = _windows(n, kernel_size, dilation, padding, stride)
     out = output_sizes(sizes, kernel, steps, pads, spread, channels=channels)
     padded = _pad(xp, x, pads)
@@ -88,6 +97,7 @@ def unfold(
     return xp.reshape(cols, (*lead, channels * math.prod(kernel), math.prod(out)))
 
 
+@rule_in_single
 def _fold_vjp(
     x: Array,
     output_size: IntOrTuple,
@@ -98,11 +108,16 @@ def _fold_vjp(
 ) -> tuple[Array, Pullback]:
     y = fold(x, output_size, kernel_size, dilation, padding, stride)
     n = y.ndim - x.ndim + 1
-    kernel = ntuple(kernel_size, n, "kernel_size")
-    return y, lambda dy: (unfold(dy, kernel, dilation, padding, stride),)
+    kernel, has_gradient = ntuple(kernel_size, n, "kernel_size"), is_floating(namespace(x=x), x)
+
+    def pullback(dy: Array) -> tuple[Array | None]:
+        return (unfold(dy, kernel, dilation, padding, stride) if has_gradient else None,)
+
+    return y, pullback
 
 
 @differentiable(_fold_vjp)
+@in_single
 def fold(
     x: Array,
     output_size: IntOrTuple,
@@ -155,6 +170,9 @@ def fold(
             f"output_size {sizes} has {' x '.join(map(str, out))} = {math.prod(out)} windows, "
             f"but x of shape {tuple(x.shape)} has {length} columns"
         )
+    if "bool" in str(x.dtype):  # the standard adds no truth values
+        counts = fold(xp.astype(x, xp.int32), sizes, kernel, spread, pads, steps)
+        return xp.astype(counts, x.dtype)
     channels = rows // count
     padded = [size + sum(pair) for size, pair in zip(sizes, pads, strict=True)]
     y = xp.zeros((*lead, channels, *padded), dtype=x.dtype, device=device(x))
