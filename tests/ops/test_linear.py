@@ -51,7 +51,9 @@ def test_gradients_are_the_adjoint(backend: Library, lead, n_in, n_out, seed) ->
     ("x", "weight", "bias", "words"),
     [
         ((2, 3), (4, 5), None, ["3", "5"]),
-        ((2, 3), (3,), None, ["weight", "(3,)"]),
+        ((2, 3), (), None, ["weight", "()"]),
+        ((2, 3), (3,), (3,), ["bias", "(3,)"]),
+        ((2, 3), (3,), (), ["bias", "()"]),
         ((2, 3), (4, 3, 1), None, ["weight", "(4, 3, 1)"]),
         ((2, 3), (4, 3), (3,), ["bias", "(3,)", "4"]),
         ((2, 3), (4, 3), (1, 4), ["bias", "(1, 4)", "4"]),

@@ -65,8 +65,8 @@ from ._instance_norm import (
     InstanceNorm2d as InstanceNorm2d,
     InstanceNorm3d as InstanceNorm3d,
 )
-from ._layout import Flatten as Flatten, Fold as Fold, Unfold as Unfold
-from ._linear import Linear as Linear
+from ._layout import Flatten as Flatten, Fold as Fold, Unflatten as Unflatten, Unfold as Unfold
+from ._linear import Bilinear as Bilinear, Linear as Linear
 from ._loss import (
     BCEWithLogitsLoss as BCEWithLogitsLoss,
     CrossEntropyLoss as CrossEntropyLoss,
@@ -107,6 +107,7 @@ from ._pool import (
     MaxPool2d as MaxPool2d,
     MaxPool3d as MaxPool3d,
 )
+from ._similarity import CosineSimilarity as CosineSimilarity, PairwiseDistance as PairwiseDistance
 from ._simple import Add as Add, Identity as Identity, Multiply as Multiply
 from ._state import StateDictError as StateDictError
 from ._summary import Summary as Summary, summary as summary
@@ -126,6 +127,7 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "Bilinear",
     "CircularPad1d",
     "CircularPad2d",
     "CircularPad3d",
@@ -139,6 +141,7 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
     "Dropout1d",
@@ -175,6 +178,7 @@ __all__ = [
     "Module",
     "Multiply",
     "PReLU",
+    "PairwiseDistance",
     "RMSNorm",
     "RReLU",
     "ReLU",
@@ -201,6 +205,7 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Unflatten",
     "Unfold",
     "ZeroPad1d",
     "ZeroPad2d",

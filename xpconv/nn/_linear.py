@@ -1,4 +1,4 @@
-"""The fully connected layer."""
+"""Layers that multiply by weights: the fully connected one, and the bilinear one."""
 
 from __future__ import annotations
 
@@ -70,3 +70,72 @@ class Linear(Module):
     def _describe(self) -> str:
         bias = "" if self.bias is not None else ", bias=False"
         return f"{self.in_features}, {self.out_features}{bias}"
+
+
+class Bilinear(Module):
+    """Combine two inputs by one bilinear form per output feature; see `xpconv.ops.bilinear`.
+
+    Parameters
+    ----------
+    in1_features, in2_features, out_features : int
+        Sizes of the last axes of both inputs and of the output.
+    bias : bool, default True
+        Whether to add one learned number per output feature.
+    rng : Stream, optional
+        Source of the initial weights; by default the current stream.
+
+    Attributes
+    ----------
+    weight : array, shape (out_features, in1_features, in2_features)
+        Drawn as PyTorch draws them: uniform in ±1/sqrt(in1_features).
+    bias : array, shape (out_features,), or None
+        Drawn likewise.
+
+    Notes
+    -----
+    Counterpart of ``torch.nn.Bilinear``.
+    """
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        rng: Stream | None = None,
+    ) -> None:
+        (in1_features,) = ntuple(in1_features, 1, "in1_features", minimum=1)
+        (in2_features,) = ntuple(in2_features, 1, "in2_features", minimum=1)
+        (out_features,) = ntuple(out_features, 1, "out_features", minimum=1)
+        self.in1_features, self.in2_features = in1_features, in2_features
+        self.out_features = out_features
+        bound = 1 / math.sqrt(in1_features)
+        shape = (out_features, in1_features, in2_features)
+        self.weight: Array = born(uniform(shape, -bound, bound, rng=rng))
+        self.bias: Array | None = None
+        if bias:
+            self.bias = born(uniform((out_features,), -bound, bound, rng=rng))
+
+    def forward(self, x1: Array, x2: Array, training: bool = False) -> tuple[Array, Backward]:
+        y, pullback = ops.vjp(ops.bilinear, x1, x2, self.weight, self.bias)
+
+        def backward(dy: Array) -> tuple[tuple[Array, Array], dict[str, Array]]:
+            dx1, dx2, dweight, dbias = pullback(dy)
+            grads = {"weight": dweight} if dbias is None else {"weight": dweight, "bias": dbias}
+            return (dx1, dx2), grads
+
+        return y, backward
+
+    def infer(self, x1: Array, x2: Array) -> Array:
+        return ops.bilinear(x1, x2, self.weight, self.bias)
+
+    def flops(
+        self, input_shapes: tuple[tuple[int, ...], ...], output_shape: tuple[int, ...]
+    ) -> int:
+        once = 2 * self.in1_features * (self.in2_features + 1) + (self.bias is not None)
+        return math.prod(output_shape) * once
+
+    def _describe(self) -> str:
+        bias = "" if self.bias is not None else ", bias=False"
+        return f"{self.in1_features}, {self.in2_features}, {self.out_features}{bias}"
