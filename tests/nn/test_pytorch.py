@@ -18,9 +18,9 @@ from xpconv.random import manual_seed
 TWINS = [case for case in CASES if case.twin is not None]
 
 # What PyTorch has and we do not: where and how memory is taken, and names it has deprecated.
-THEIRS_ALONE = {"device", "dtype", "inplace", "size_average", "reduce"}
+THEIRS_ALONE = {"device", "dtype", "inplace", "size_average", "reduce", "min_value", "max_value"}
 # PyTorch guesses the axis and warns about it; we take the last one.
-OTHER_DEFAULTS = {("Softmax", "dim"), ("LogSoftmax", "dim")}
+OTHER_DEFAULTS = {("Softmax", "dim"), ("Softmin", "dim"), ("LogSoftmax", "dim")}
 SHARED = sorted(
     {
         "BCEWithLogitsLoss",
