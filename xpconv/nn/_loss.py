@@ -22,32 +22,40 @@ class Loss:
 
     ``loss(input, target)`` computes the loss; ``forward`` also returns the way back. A subclass
     names the operation in ``_op``; its constructor takes the operation's options, in their order
-    and with their defaults.
+    and with their defaults, but for those that it names (``class MSELoss(Loss, without="weight")``)
+    because PyTorch's class does not take them.
     """
 
     _op: ClassVar[Callable[..., Array]]
     _constructor: ClassVar[inspect.Signature]
     _inputs: ClassVar[tuple[int, ...]]
+    _reductions: ClassVar[tuple[str, ...]] = ("none", "mean", "sum")
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, *, without: str | None = None, **options: Any) -> None:
         """Read the constructor off the operation."""
         super().__init_subclass__(**options)
         if "_op" in cls.__dict__:
             names = input_names(cls._op)
-            cls._constructor = constructor(cls._op)
+            signature = constructor(cls._op)
+            wanted = [p for p in signature.parameters.values() if p.name != without]
+            cls._constructor = signature.replace(parameters=wanted)
             cls._inputs = tuple(i for i, name in enumerate(names) if name not in _TARGETS)
             if cls.__init__ is Loss.__init__:
                 cls.__signature__ = cls._constructor  # type: ignore[attr-defined]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         options = options_of(type(self), self._constructor, args, options)
-        if options.get("reduction", "mean") not in ("mean", "sum", "none"):
-            raise ValueError(
-                f"reduction must be 'none', 'mean' or 'sum', got {options['reduction']!r}"
-            )
+        reduction = options.get("reduction", "mean")
+        if reduction not in self._reductions:
+            *known, last = map(repr, self._reductions)
+            raise ValueError(f"reduction must be {', '.join(known)} or {last}, got {reduction!r}")
         self._names = tuple(options)
         for name, value in options.items():
             setattr(self, name, value)
+        self._check()
+
+    def _check(self) -> None:
+        """Refuse options at once that the operation would refuse later, where PyTorch does."""
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -78,49 +86,3 @@ class Loss:
         """Return the loss with its options."""
         options = ", ".join(f"{name}={value!r}" for name, value in self._options.items())
         return f"{type(self).__name__}({options})"
-
-
-class CrossEntropyLoss(Loss):
-    """Cross entropy from logits; see `xpconv.ops.cross_entropy`.
-
-    Parameters
-    ----------
-    weight : array, shape (C,), optional
-        How much each class counts.
-    ignore_index : int, default -100
-        Rows with this label count for nothing.
-    reduction : {"mean", "sum", "none"}, default "mean"
-        What to do with the rows' losses.
-    label_smoothing : float, default 0.0
-        Share of the probability that is spread evenly over all classes.
-    """
-
-    _op = staticmethod(ops.cross_entropy)
-
-
-class MSELoss(Loss):
-    """Mean squared error; see `xpconv.ops.mse_loss`.
-
-    Parameters
-    ----------
-    reduction : {"mean", "sum", "none"}, default "mean"
-        What to do with the squares.
-    """
-
-    _op = staticmethod(ops.mse_loss)
-
-
-class BCEWithLogitsLoss(Loss):
-    """Binary cross entropy from logits; see `xpconv.ops.binary_cross_entropy_with_logits`.
-
-    Parameters
-    ----------
-    weight : array, optional
-        Factor of each element.
-    reduction : {"mean", "sum", "none"}, default "mean"
-        What to do with the elements' losses.
-    pos_weight : array, optional
-        Factor of the "yes" part.
-    """
-
-    _op = staticmethod(ops.binary_cross_entropy_with_logits)
