@@ -7,11 +7,10 @@ import math
 from .._typing import Array, Namespace, Pullback
 from ._activation_sigmoid import sigmoid
 from ._loss_operands import broadcasts_to, fails, loss_rule, operands, same_shape
-from ._loss_reduce import constant, finished, log
+from ._loss_reduce import PYTORCH_EPSILON, constant, finished, log
 from ._registry import differentiable
 
 _LEAST_LOG = -100.0  # PyTorch's floor under the logarithm of a probability
-_LEAST_SPREAD = 1e-12  # and under p (1 - p) in its derivative
 
 
 def times(factor: Array | None, x: Array) -> Array:
@@ -46,7 +45,7 @@ def _binary_cross_entropy_vjp(
     loss = (target - 1) * xp.maximum(log_q, floor) - target * xp.maximum(log_p, floor)
 
     def dinput() -> Array:
-        spread = xp.maximum(input * (1 - input), constant(xp, _LEAST_SPREAD, input))
+        spread = xp.maximum(input * (1 - input), constant(xp, PYTORCH_EPSILON, input))
         return times(weight, (input - target) / spread)
 
     slopes = [dinput, lambda: times(weight, log_q - log_p)]

@@ -58,10 +58,10 @@ def _cross_entropy_vjp(
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         share = xp.expand_dims(spread(dy), axis=axis)
         mass = xp.sum(target, axis=axis, keepdims=True, dtype=logits.dtype)
-        # Rows that do not count have no gradient, even where no row counts and the loss is NaN.
-        dlogits = xp.where(mass == 0, zero, (xp.exp(log_p) * mass - target) * share)
+        dlogits = (xp.exp(log_p) * mass - target) * share
         if not probabilities:
-            return (dlogits,)
+            # Ignored rows have no gradient, even where no row counts and the loss is NaN.
+            return (xp.where(counts, dlogits, zero),)
         dlabels = -log_p * weights * (1 - label_smoothing) * share
         if weight is None:
             return dlogits, dlabels

@@ -8,10 +8,9 @@ from .._arrays import is_floating, namespace
 from .._typing import Array, Pullback
 from ._broadcast import broadcast_shape, sum_to
 from ._loss_operands import loss_rule, operands
-from ._loss_reduce import constant, finished
+from ._loss_reduce import PYTORCH_EPSILON, constant, finished
 from ._registry import differentiable
 
-_LEAST_SQUARE = 1e-12  # what PyTorch adds to the squared length of a vector
 
 
 @loss_rule
@@ -152,7 +151,7 @@ def _cosine_embedding_loss_vjp(
     def total(x: Array) -> Array:
         return xp.sum(x, axis=-1, dtype=x.dtype)
 
-    squares = total(a * a) + _LEAST_SQUARE, total(b * b) + _LEAST_SQUARE
+    squares = total(a * a) + PYTORCH_EPSILON, total(b * b) + PYTORCH_EPSILON
     lengths = xp.sqrt(squares[0]) * xp.sqrt(squares[1])
     cosine = total(a * b) / lengths
     broadcast_shape(cosine=cosine, target=target)
@@ -168,8 +167,10 @@ def _cosine_embedding_loss_vjp(
     def to_vectors(dy: Array) -> tuple[Array | None, ...]:
         (share,) = pullback(dy)
         across, along = (share / lengths)[..., None], (share * cosine)[..., None]
+        # Each part on its own: a vector of size 1 is stretched in the product, not in its length.
         return tuple(
-            sum_to(xp, other * across - own * (along / square[..., None]), tuple(own.shape))
+            sum_to(xp, other * across, tuple(own.shape))
+            - sum_to(xp, own * (along / square[..., None]), tuple(own.shape))
             for own, other, square in ((a, b, squares[0]), (b, a, squares[1]))
         )
 

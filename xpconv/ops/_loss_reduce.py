@@ -14,6 +14,9 @@ from ._broadcast import sum_to
 Slope = Callable[[], Array]
 Spread = Callable[[Array], Array]
 
+PYTORCH_EPSILON = 9.999999960041972e-13
+"""What keeps its divisors from 0: 1e-12 as a float32, in every dtype."""
+
 
 def constant(xp: Namespace, value: float, like: Array) -> Array:
     """A 0-d array of the dtype and on the device of another."""
