@@ -90,6 +90,7 @@ def test_empty_batch(backend: Library) -> None:
         ({"kernel_size": 2, "stride": (1, 1, 1)}, ["stride", "(1, 1, 1)"]),
         ({"kernel_size": (6, 2)}, ["(3x5x4)", "too small"]),
         ({"kernel_size": (2, 2, 2, 2)}, ["4", "(2, 3, 5, 4)"]),
+        ({"kernel_size": (2, 2, 2)}, ["5 axes", "3 dimension(s)", "(2, 3, 5, 4)"]),
     ],
     ids=str,
 )
@@ -104,7 +105,7 @@ def test_unfold_refuses(backend: Library, options, words) -> None:
         ((2, 11, 6), (3, 4), ["11", "4"]),
         ((2, 12, 5), (3, 4), ["5", "6"]),
         ((12,), (3, 4), ["(12,)"]),
-        ((2, 12, 6), (3, 4, 1), ["12", "8"]),
+        ((2, 12, 6), (3, 4, 2), ["12", "8"]),
         ((2, 12, 6), (1, 4), ["too small"]),
         ((2, 12, 6), (0, 4), ["0"]),
     ],
@@ -113,6 +114,75 @@ def test_unfold_refuses(backend: Library, options, words) -> None:
 def test_fold_refuses(backend: Library, shape, size, words) -> None:
     with refused(*words):
         ops.fold(backend.array(np.ones(shape)), size, 2)
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 5, 4), (2, 3, 0, 4), (0, 4, 4)], ids=str)
+def test_only_the_batch_may_be_empty(backend: Library, shape) -> None:
+    with refused("positive", str(shape)):
+        ops.unfold(backend.array(np.ones(shape)), 2, padding=2)
+
+
+def test_sizes_may_be_numpys(backend: Library, rng: np.random.Generator) -> None:
+    x, two = backend.array(rng.normal(size=(2, 3, 5, 4))), np.int64(2)
+    columns = ops.unfold(x, two, stride=two)
+    backend.assert_equal(columns, host(ops.unfold(x, 2, stride=2)))
+    back = ops.fold(columns, (np.int64(5), np.int64(4)), two, stride=two)
+    backend.assert_equal(back, host(ops.fold(columns, (5, 4), 2, stride=2)))
+
+
+@pytest.mark.parametrize("value", [2.5, None, "2", True])
+def test_sizes_are_integers(backend: Library, value) -> None:
+    x = backend.array(np.ones((2, 4, 4, 4)))
+    with refused("kernel_size", error=TypeError):
+        ops.unfold(x, value)
+    with refused("output_size", error=TypeError):
+        ops.fold(x[0, ...], value, 2)
+
+
+def test_truth_values(backend: Library) -> None:
+    """Columns of truth values are or-ed, as PyTorch adds them."""
+    x = np.random.default_rng(0).random((2, 3, 4, 5)) < 0.3
+    columns = ops.unfold(backend.array(x), 3, padding=1)
+    counts = host(ops.unfold(backend.array(x.astype("int64")), 3, padding=1))
+    backend.assert_equal(columns, counts > 0)
+    back = ops.fold(columns, (4, 5), 3, padding=1)
+    sums = host(ops.fold(backend.array(counts), (4, 5), 3, padding=1))
+    backend.assert_equal(back, sums > 0)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int32"])
+def test_no_gradient_without_fractions(backend: Library, dtype: str) -> None:
+    columns, pullback = ops.vjp(ops.unfold, backend.array(np.ones((1, 2, 3, 3)), dtype), 2)
+    assert pullback(columns) == (None,)
+    back, pullback = ops.vjp(ops.fold, columns, (3, 3), 2)
+    assert pullback(back) == (None,)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex(backend: Library, dtype: str) -> None:
+    """Copies and sums: of the real and of the imaginary parts."""
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(2, 3, 4, 5)) + 1j * rng.normal(size=(2, 3, 4, 5))).astype(dtype)
+    columns, pullback = ops.vjp(ops.unfold, backend.array(x), 2, padding=1, stride=2)
+    assert str(host(columns).dtype) == dtype
+    (dx,) = pullback(columns)
+    for part in (np.real, np.imag):
+        one, back = ops.vjp(ops.unfold, part(x).copy(), 2, padding=1, stride=2)
+        np.testing.assert_array_equal(part(host(columns)), one)
+        np.testing.assert_array_equal(part(host(dx)), back(one)[0])
+
+
+def test_halves_are_added_in_single(backend: Library) -> None:
+    """2048 + 1 + ... is 2048 in half precision."""
+    if not hasattr(backend.xp, "float16"):
+        assert backend.label == "strict"  # the standard has no float16
+        return
+    columns = np.ones((1, 9, 9))
+    columns[0, 0, 8] = 2048
+    y = ops.fold(backend.array(columns, "float16"), (5, 5), 3)
+    backend.assert_equal(
+        y, reference.fold(columns, (5, 5), (3, 3), (1, 1), (0, 0), (1, 1)).astype("float16")
+    )
 
 
 @given(windows=strategies.windows(dims=2), seed=strategies.seeds, dtype=strategies.dtypes)

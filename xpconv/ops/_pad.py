@@ -110,7 +110,7 @@ def _pad(x: Array, amounts: Sequence[int], mode: str, value: float | None) -> Ar
     xp = namespace(x=x)
     pairs = pairs_of(x.ndim, amounts)
     grow, cut = grow_and_cut(pairs)
-    number = number_of(xp, x, value)
+    number = number_of(xp, x, value, grow)
     dims = len(amounts) // 2
     check_mode(x, mode, dims, number)
     check_amounts(tuple(x.shape), pairs, mode, dims)

@@ -56,12 +56,12 @@ def kept(shape: Sequence[int], cut: Pairs) -> Key:
     )
 
 
-def number_of(xp: Namespace, x: Array, value: Any) -> Any:
+def number_of(xp: Namespace, x: Array, value: Any, grow: Pairs) -> Any:
     """Return the constant as a Python number of the array's kind."""
-    if value is None:
-        return 0
-    if not isinstance(value, Real):
+    if value is not None and not isinstance(value, Real):
         raise TypeError(f"value must be a real number, got {value!r}")
+    if not value or not any(map(any, grow)):
+        return value or 0
     if _is_bool(x):
         return bool(value)
     number: Any = value

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from array_api_compat import device
 
 from .._arrays import add_at, is_floating, namespace, put
 from .._shapes import ntuple, output_sizes, padding_pairs
-from .._typing import Array, IntOrTuple, Namespace, Padding, Pair, Pullback
+from .._typing import Array, IntOrTuple, Padding, Pair, Pullback
 from ..engines import offsets
-from ._precision import in_single, rule_in_single
+from ._precision import narrowed, widened
 from ._registry import differentiable
+
+
+class _Windows(NamedTuple):
+    """How windows lie on an input, all numbers checked: one entry for each spatial dimension."""
+
+    sizes: tuple[int, ...]
+    kernel: tuple[int, ...]
+    spread: tuple[int, ...]
+    pads: tuple[Pair, ...]
+    steps: tuple[int, ...]
+    out: tuple[int, ...]
+
+    @property
+    def padded(self) -> tuple[int, ...]:
+        return tuple(size + sum(pair) for size, pair in zip(self.sizes, self.pads, strict=True))
+
+    @property
+    def inner(self) -> tuple[slice, ...]:
+        """Key of the input in its padded copy."""
+        rows = zip(self.sizes, self.pads, strict=True)
+        return tuple(slice(before, before + size) for size, (before, _) in rows)
 
 
 def _unfold_vjp(
@@ -21,15 +44,9 @@ def _unfold_vjp(
     padding: Padding = 0,
     stride: IntOrTuple = 1,
 ) -> tuple[Array, Pullback]:
-    y = unfold(x, kernel_size, dilation, padding, stride)
-    n = _spatial_dims(kernel_size, x.ndim)
-    sizes, has_gradient = tuple(x.shape[-n:]), is_floating(namespace(x=x), x)
-    kernel = ntuple(kernel_size, n, "kernel_size")
-
-    def pullback(dy: Array) -> tuple[Array | None]:
-        return (fold(dy, sizes, kernel, dilation, padding, stride) if has_gradient else None,)
-
-    return y, pullback
+    windows = _unfolded(x, kernel_size, dilation, padding, stride)
+    has_gradient = is_floating(namespace(x=x), x)
+    return _columns(x, windows), lambda dy: (_sums(dy, windows) if has_gradient else None,)
 
 
 @differentiable(_unfold_vjp)
@@ -44,8 +61,8 @@ def unfold(
 
     Parameters
     ----------
-    x : array, shape (N, C, *S) or (C, *S)
-        Input with one, two or three spatial dimensions.
+    x : array, shape (N, C, H, W) or (C, H, W); also (N, C, L) and (N, C, D, H, W)
+        Input with two spatial dimensions, or with one or three if ``kernel_size`` says so.
     kernel_size : int or tuple of int
         Size of the windows. A tuple's length says how many spatial dimensions there are; an int
         stands for two, as in PyTorch, or for three if ``x`` has five axes.
@@ -73,31 +90,9 @@ def unfold(
            [4, 5],
            [5, 6]])
     """
-    xp = namespace(x=x)
-    n = _spatial_dims(kernel_size, x.ndim)
-    if x.ndim not in (n + 1, n + 2):
-        raise ValueError(
-            f"x must have {n + 2} axes (N, C, ...) or {n + 1} (C, ...) for windows in {n} "
-            f"dimension(s), got shape {tuple(x.shape)}"
-        )
-    *lead, channels = x.shape[:-n]
-    sizes = tuple(x.shape[-n:])
-    if 0 in (channels, *sizes):  # only a batch may be empty
-        raise ValueError(
-            f"all dimensions of x but the batch must be positive, got shape {tuple(x.shape)}"
-        )
-    kernel, spread, pads, steps = _windows(n, kernel_size, dilation, padding, stride)
-    out = output_sizes(sizes, kernel, steps, pads, spread, channels=channels)
-    padded = _pad(xp, x, pads)
-    shape = (*lead, channels, math.prod(kernel), *out)
-    cols = xp.empty(shape, dtype=x.dtype, device=device(x))
-    before = (slice(None),) * (len(lead) + 1)
-    for k, key in enumerate(offsets(kernel, steps, spread, out)):
-        cols = put(cols, (*before, k, ...), padded[(..., *key)])
-    return xp.reshape(cols, (*lead, channels * math.prod(kernel), math.prod(out)))
+    return _columns(x, _unfolded(x, kernel_size, dilation, padding, stride))
 
 
-@rule_in_single
 def _fold_vjp(
     x: Array,
     output_size: IntOrTuple,
@@ -106,18 +101,12 @@ def _fold_vjp(
     padding: Padding = 0,
     stride: IntOrTuple = 1,
 ) -> tuple[Array, Pullback]:
-    y = fold(x, output_size, kernel_size, dilation, padding, stride)
-    n = y.ndim - x.ndim + 1
-    kernel, has_gradient = ntuple(kernel_size, n, "kernel_size"), is_floating(namespace(x=x), x)
-
-    def pullback(dy: Array) -> tuple[Array | None]:
-        return (unfold(dy, kernel, dilation, padding, stride) if has_gradient else None,)
-
-    return y, pullback
+    windows = _folded(x, output_size, kernel_size, dilation, padding, stride)
+    has_gradient = is_floating(namespace(x=x), x)
+    return _sums(x, windows), lambda dy: (_columns(dy, windows) if has_gradient else None,)
 
 
 @differentiable(_fold_vjp)
-@in_single
 def fold(
     x: Array,
     output_size: IntOrTuple,
@@ -148,68 +137,116 @@ def fold(
     ValueError
         If sizes do not fit.
     """
-    xp = namespace(x=x)
-    n = max(_length(output_size), _length(kernel_size)) or 2
-    sizes = ntuple(output_size, n, "output_size", minimum=1)
-    kernel, spread, pads, steps = _windows(n, kernel_size, dilation, padding, stride)
-    if x.ndim not in (2, 3):
-        raise ValueError(
-            "x must have shape (N, C*prod(kernel_size), L) or (C*prod(kernel_size), L), "
-            f"got {tuple(x.shape)}"
-        )
-    *lead, rows, length = x.shape
-    count = math.prod(kernel)
-    if rows % count or rows == 0:
-        raise ValueError(
-            f"x of shape {tuple(x.shape)} has {rows} rows, not a multiple of the "
-            f"{count} elements of a window of size {kernel}"
-        )
-    out = output_sizes(sizes, kernel, steps, pads, spread)
-    if length != math.prod(out):
-        raise ValueError(
-            f"output_size {sizes} has {' x '.join(map(str, out))} = {math.prod(out)} windows, "
-            f"but x of shape {tuple(x.shape)} has {length} columns"
-        )
-    if "bool" in str(x.dtype):  # the standard adds no truth values
-        counts = fold(xp.astype(x, xp.int32), sizes, kernel, spread, pads, steps)
-        return xp.astype(counts, x.dtype)
-    channels = rows // count
-    padded = [size + sum(pair) for size, pair in zip(sizes, pads, strict=True)]
-    y = xp.zeros((*lead, channels, *padded), dtype=x.dtype, device=device(x))
-    cols = xp.reshape(x, (*lead, channels, count, *out))
-    before = (slice(None),) * (len(lead) + 1)
-    for k, key in enumerate(offsets(kernel, steps, spread, out)):
-        y = add_at(y, (..., *key), cols[(*before, k, ...)])
-    inner = (slice(p, p + size) for size, (p, _) in zip(sizes, pads, strict=True))
-    return y[(..., *inner)]
+    return _sums(x, _folded(x, output_size, kernel_size, dilation, padding, stride))
 
 
 im2col = unfold
 col2im = fold
 
 
-def _length(value: IntOrTuple) -> int:
-    return 0 if isinstance(value, int) else len(value)
+def _columns(x: Array, windows: _Windows) -> Array:
+    """(..., C, *sizes) -> (..., C*prod(kernel), prod(out))."""
+    xp = namespace(x=x)
+    lead = tuple(x.shape[: x.ndim - len(windows.kernel)])
+    if windows.padded != windows.sizes:
+        zeros = xp.zeros((*lead, *windows.padded), dtype=x.dtype, device=device(x))
+        x = put(zeros, (..., *windows.inner), x)
+    shape = (*lead, math.prod(windows.kernel), *windows.out)
+    cols = xp.empty(shape, dtype=x.dtype, device=device(x))
+    before = (slice(None),) * len(lead)
+    for k, key in enumerate(_offsets(windows)):
+        cols = put(cols, (*before, k, ...), x[(..., *key)])
+    rows = lead[-1] * math.prod(windows.kernel)
+    return xp.reshape(cols, (*lead[:-1], rows, math.prod(windows.out)))
 
 
-def _spatial_dims(kernel_size: IntOrTuple, ndim: int) -> int:
-    return _length(kernel_size) or max(2, ndim - 2)
+def _sums(x: Array, windows: _Windows) -> Array:
+    """(..., C*prod(kernel), prod(out)) -> (..., C, *sizes), halves added up in single."""
+    xp = namespace(x=x)
+    dtype, count = x.dtype, math.prod(windows.kernel)
+    # The standard adds no truth values.
+    x = xp.astype(x, xp.int32) if "bool" in str(dtype) else widened(x)
+    lead = (*x.shape[:-2], x.shape[-2] // count)
+    y = xp.zeros((*lead, *windows.padded), dtype=x.dtype, device=device(x))
+    cols = xp.reshape(x, (*lead, count, *windows.out))
+    before = (slice(None),) * len(lead)
+    for k, key in enumerate(_offsets(windows)):
+        y = add_at(y, (..., *key), cols[(*before, k, ...)])
+    return narrowed(y[(..., *windows.inner)], dtype)
+
+
+def _offsets(windows: _Windows) -> Iterator[tuple[slice, ...]]:
+    return offsets(windows.kernel, windows.steps, windows.spread, windows.out)
+
+
+def _unfolded(
+    x: Array, kernel_size: IntOrTuple, dilation: IntOrTuple, padding: Padding, stride: IntOrTuple
+) -> _Windows:
+    """Check the arguments of `unfold`."""
+    namespace(x=x)
+    n = _length(kernel_size) or max(2, x.ndim - 2)
+    if x.ndim != n + 2 and (n, x.ndim) != (2, 3):
+        raise ValueError(
+            f"x must have {n + 2} axes (N, C, ...){' or 3 (C, H, W)' * (n == 2)} for windows in "
+            f"{n} dimension(s), got shape {tuple(x.shape)}"
+        )
+    sizes, channels = tuple(x.shape[-n:]), x.shape[-n - 1]
+    if 0 in (channels, *sizes):  # only a batch may be empty
+        raise ValueError(
+            f"all dimensions of x but the batch must be positive, got shape {tuple(x.shape)}"
+        )
+    return _windows(sizes, kernel_size, dilation, padding, stride, channels)
+
+
+def _folded(
+    x: Array,
+    output_size: IntOrTuple,
+    kernel_size: IntOrTuple,
+    dilation: IntOrTuple,
+    padding: Padding,
+    stride: IntOrTuple,
+) -> _Windows:
+    """Check the arguments of `fold`."""
+    namespace(x=x)
+    n = max(_length(output_size), _length(kernel_size)) or 2
+    sizes = ntuple(output_size, n, "output_size", minimum=1)
+    windows = _windows(sizes, kernel_size, dilation, padding, stride)
+    if x.ndim not in (2, 3):
+        raise ValueError(
+            "x must have shape (N, C*prod(kernel_size), L) or (C*prod(kernel_size), L), "
+            f"got {tuple(x.shape)}"
+        )
+    rows, length = x.shape[-2:]
+    count, places = math.prod(windows.kernel), math.prod(windows.out)
+    if rows % count or rows == 0:
+        raise ValueError(
+            f"x of shape {tuple(x.shape)} has {rows} rows, not a multiple of the "
+            f"{count} elements of a window of size {windows.kernel}"
+        )
+    if length != places:
+        raise ValueError(
+            f"output_size {sizes} has {' x '.join(map(str, windows.out))} = {places} windows, "
+            f"but x of shape {tuple(x.shape)} has {length} columns"
+        )
+    return windows
 
 
 def _windows(
-    n: int, kernel_size: IntOrTuple, dilation: IntOrTuple, padding: Padding, stride: IntOrTuple
-) -> tuple[tuple[int, ...], tuple[int, ...], tuple[Pair, ...], tuple[int, ...]]:
+    sizes: tuple[int, ...],
+    kernel_size: IntOrTuple,
+    dilation: IntOrTuple,
+    padding: Padding,
+    stride: IntOrTuple,
+    channels: int | None = None,
+) -> _Windows:
+    n = len(sizes)
     kernel = ntuple(kernel_size, n, "kernel_size", minimum=1)
     spread = ntuple(dilation, n, "dilation", minimum=1)
     steps = ntuple(stride, n, "stride", minimum=1)
-    return kernel, spread, padding_pairs(padding, kernel, steps, spread), steps
+    pads = padding_pairs(padding, kernel, steps, spread)
+    out = output_sizes(sizes, kernel, steps, pads, spread, channels=channels)
+    return _Windows(sizes, kernel, spread, pads, steps, out)
 
 
-def _pad(xp: Namespace, x: Array, pads: tuple[Pair, ...]) -> Array:
-    if not any(map(any, pads)):
-        return x
-    sizes = x.shape[-len(pads) :]
-    shape = [size + sum(pair) for size, pair in zip(sizes, pads, strict=True)]
-    inner = tuple(slice(p, p + size) for size, (p, _) in zip(sizes, pads, strict=True))
-    zeros = xp.zeros((*x.shape[: -len(pads)], *shape), dtype=x.dtype, device=device(x))
-    return put(zeros, (..., *inner), x)
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, Sequence) and not isinstance(value, str) else 0
