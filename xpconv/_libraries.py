@@ -19,6 +19,11 @@ import numpy as np
 from ._typing import Array, Namespace
 
 
+def quiet() -> AbstractContextManager[Any]:
+    """Let arithmetic answer with inf and NaN in silence, as every library but NumPy does."""
+    return np.errstate(all="ignore")
+
+
 class BackendError(RuntimeError):
     """A backend was asked for by name and cannot work; the message says why and what to type."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from array_api_compat import array_namespace, is_array_api_obj
 
-from .._arrays import is_floating, itemsize
+from .._arrays import is_floating, itemsize, same_dtype
 from .._typing import Array, DType, Pullback
 from ._registry import Rule
 
@@ -37,8 +38,14 @@ def narrowed(x: Any, dtype: DType) -> Any:
     return array_namespace(x).astype(x, dtype)
 
 
-def _half(args: tuple[Any, ...], kwargs: dict[str, Any]) -> DType | None:
-    return next((x.dtype for x in (*args, *kwargs.values()) if is_half(x)), None)
+def _half(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> DType | None:
+    """Return the half precision of a call's arrays; beside it no other floating dtype may be."""
+    half = next((x.dtype for x in (*args, *kwargs.values()) if is_half(x)), None)
+    if half is not None:
+        given = inspect.signature(function).bind(*args, **kwargs).arguments
+        arrays = {name: x for name, x in given.items() if is_array_api_obj(x)}
+        same_dtype(**{name: x for name, x in arrays.items() if is_floating(array_namespace(x), x)})
+    return half
 
 
 def in_single(operation: F) -> F:
@@ -46,7 +53,7 @@ def in_single(operation: F) -> F:
 
     @functools.wraps(operation)
     def compute(*args: Any, **kwargs: Any) -> Any:
-        half = _half(args, kwargs)
+        half = _half(operation, args, kwargs)
         if half is None:
             return operation(*args, **kwargs)
         wide = {name: widened(x) for name, x in kwargs.items()}
@@ -60,7 +67,7 @@ def rule_in_single(rule: Rule) -> Rule:
 
     @functools.wraps(rule)
     def compute(*args: Any, **kwargs: Any) -> tuple[Array, Pullback]:
-        half = _half(args, kwargs)
+        half = _half(rule, args, kwargs)
         if half is None:
             return rule(*args, **kwargs)
         wide = {name: widened(x) for name, x in kwargs.items()}

@@ -1,24 +1,35 @@
 """Every differentiable operation, each with its way back.
 
-An operation is a plain function. Its *rule* takes the same arguments and returns the output
-together with a pullback, a pure function from the output's cotangent to the inputs' cotangents.
-Both are registered together, so one generic test can check every gradient of the library.
+An operation is a plain function, wrapped so that its options are plain numbers of the right kind
+(`Options`) and NumPy does not warn of inf and NaN. Its *rule* takes the same arguments and returns
+the output together with a pullback, a pure function from the output's cotangent to the inputs'
+cotangents. Both are registered together, so one generic test can check every gradient of the
+library.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .._arrays import describe, namespace
+from .._libraries import quiet
 from .._typing import Array, Pullback
+from ._options import Options
 
 F = TypeVar("F", bound=Callable[..., Any])
 Rule = Callable[..., tuple[Any, Pullback]]
 
-_RULES: dict[Callable[..., Any], Rule] = {}
+
+class _Registered(NamedTuple):
+    rule: Rule
+    options: Options
+
+
+_RULES: dict[Callable[..., Any], _Registered] = {}
 
 
 def differentiable(rule: Rule) -> Callable[[F], F]:
@@ -29,8 +40,16 @@ def differentiable(rule: Rule) -> Callable[[F], F]:
     """
 
     def register(operation: F) -> F:
-        _RULES[operation] = rule
-        return operation
+        options = Options(operation)
+
+        @functools.wraps(operation)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            args, kwargs = options.plain(args, kwargs)
+            with quiet():
+                return operation(*args, **kwargs)
+
+        _RULES[call] = _Registered(rule, options)
+        return call  # type: ignore[return-value]
 
     return register
 
@@ -76,13 +95,15 @@ def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, 
     (array([0., 5.]),)
     """
     try:
-        rule = _RULES[operation]
+        rule, options = _RULES[operation]
     except (KeyError, TypeError):
         name = getattr(operation, "__name__", repr(operation))
         raise TypeError(f"{name} is not a differentiable operation of xpconv.ops") from None
     _bind(operation, args, kwargs)
     given = _given(operation, args, kwargs)
-    y, pullback = rule(*args, **kwargs)
+    args, kwargs = options.plain(args, kwargs)
+    with quiet():
+        y, pullback = rule(*args, **kwargs)
     primary = y[0] if isinstance(y, tuple) else y
     shape, dtype, home = primary.shape, primary.dtype, describe(primary)  # y is not kept alive
 
@@ -96,7 +117,8 @@ def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, 
             )
         if dy.dtype != dtype:
             raise TypeError(f"the cotangent must have dtype {dtype}, got {dy.dtype}")
-        return pullback(dy)[:given]
+        with quiet():
+            return pullback(dy)[:given]
 
     return y, checked
 
