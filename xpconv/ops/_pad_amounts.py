@@ -68,7 +68,8 @@ def number_of(xp: Namespace, x: Array, value: Any, grow: Pairs) -> Any:
     whole = not is_floating(xp, x)
     limits = xp.iinfo(x.dtype) if whole else xp.finfo(x.dtype)
     low, high = (int if whole else float)(limits.min), (int if whole else float)(limits.max)
-    if not low <= number <= high and (whole or math.isfinite(number)):
+    unbounded = not whole and (number != number or abs(number) == math.inf)
+    if not (low <= number <= high or unbounded):
         raise ValueError(f"value {number!r} cannot be converted to {x.dtype} without overflow")
     return math.trunc(number) if whole else float(number)
 
