@@ -29,7 +29,7 @@ LIBRARIES = {
 }
 
 REQUIRE = "XPCONV_REQUIRE_BACKENDS"
-RTOL = {"float16": 5e-3, "float32": 1e-5, "float64": 1e-10}
+RTOL = {"float16": 5e-3, "float32": 1e-5, "float64": 1e-10, "complex64": 1e-5, "complex128": 1e-10}
 
 
 @cache
@@ -189,7 +189,7 @@ class Library:
         assert dtype_name(actual) == dtype, f"dtype {dtype_name(actual)}, expected {dtype}"
         values = host(actual)
         assert values.shape == desired.shape, f"shape {values.shape}, expected {desired.shape}"
-        if not np.issubdtype(values.dtype, np.floating):
+        if not np.issubdtype(values.dtype, np.inexact):
             np.testing.assert_array_equal(values, desired)
             return
         if rtol is None:
@@ -197,9 +197,8 @@ class Library:
         if atol is None:
             finite = np.abs(desired[np.isfinite(desired)])
             atol = rtol * max(1.0, float(np.max(finite, initial=0.0)))
-        np.testing.assert_allclose(
-            values.astype(np.float64), desired.astype(np.float64), rtol=rtol, atol=atol
-        )
+        wide = np.complex128 if np.issubdtype(values.dtype, np.complexfloating) else np.float64
+        np.testing.assert_allclose(values.astype(wide), desired.astype(wide), rtol=rtol, atol=atol)
 
     def assert_equal(self, actual: Array, desired: Any) -> None:
         """As `assert_close`, to the last bit."""
