@@ -116,6 +116,8 @@ def test_what_is_ours_alone_goes_by_keyword(torch, name: str) -> None:
         ("Conv2d", (6, 96, (3, 5)), 90),
         ("Conv2d", (6, 96, 5, 1, 0, 1, 3), 50),
         ("Conv3d", (4, 48, 3), 108),
+        ("ConvTranspose1d", (40, 60, 5, 1, 0, 0, 10), 30),
+        ("ConvTranspose2d", (6, 96, (3, 5)), 1440),
         ("Linear", (120, 300), 120),
     ],
 )

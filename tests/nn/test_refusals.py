@@ -29,7 +29,7 @@ OPTIONS = [
         ["padding='same' is not supported for strided convolutions"],
     ),
     (lambda: nn.Conv2d(3, 4, 3, padding=((1, 1),)), ["padding"]),
-    (lambda: nn.Conv2d(3, 4, 3, padding_mode="reflect"), ["padding_mode", "'reflect'"]),
+    (lambda: nn.Conv2d(3, 4, 3, padding_mode="edge"), ["padding_mode", "'edge'"]),
     (lambda: nn.Linear(0, 3), ["in_features", "0"]),
     (lambda: nn.Linear(3, -1), ["out_features", "-1"]),
     (lambda: nn.BatchNorm2d(0), ["num_features", "0"]),
