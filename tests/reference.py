@@ -426,24 +426,6 @@ def softmax(x: Array, dim: int) -> Array:
     return e / e.sum(axis=dim, keepdims=True)
 
 
-ACTIVATIONS = {
-    "relu": lambda v: v if v > 0 else 0.0,
-    "leaky_relu": lambda v, slope=0.01: v if v > 0 else slope * v,
-    "sigmoid": lambda v: 1 / (1 + math.exp(-v)),
-    "tanh": math.tanh,
-    "silu": lambda v: v / (1 + math.exp(-v)),
-    "gelu": lambda v: 0.5 * v * (1 + math.erf(v / math.sqrt(2))),
-    "gelu_tanh": lambda v: (
-        0.5 * v * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3)))
-    ),
-}
-
-
-def activation(name: str, x: Array, *args: float) -> Array:
-    """One of `ACTIVATIONS`, number by number."""
-    return np.array([ACTIVATIONS[name](float(v), *args) for v in x.ravel()]).reshape(x.shape)
-
-
 # --- losses --------------------------------------------------------------------------------------
 
 

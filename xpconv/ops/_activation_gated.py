@@ -11,7 +11,7 @@ from .._arrays import is_complex, namespace, require_floating
 from .._typing import Array, Namespace, Pullback
 from ._activation_sigmoid import complex_logistic, decay, logistic
 from ._axis import axis_of
-from ._elementwise import elementwise, nan_where, positive, step
+from ._elementwise import elementwise, positive, step
 from ._normal_tail import normal_tail
 from ._precision import in_single, rule_in_single
 from ._registry import differentiable
@@ -28,18 +28,18 @@ def _weighed(xp: Namespace, x: Array, tail: Tail) -> tuple[Array, Callable[[Arra
 
     ``tail(u)`` is the distribution's tail ``1 - F(u)`` for u >= 0, and how to get its density. With
     u = |x| the product is ``max(x, 0) - u tail(u)``, which loses no digits on either side, and its
-    derivative ``tail(u) - u density(u)`` left of zero and 1 minus that right of it.
+    derivative ``tail(u) - u density(u)`` left of zero and 1 minus that right of it. At infinity
+    there is NaN where PyTorch has it: in the product at the left end, in the derivative at both.
     """
     u = xp.clip(xp.abs(x), 0.0, _FAR)
     weight, density = tail(u)
 
     def way_back(dy: Array) -> Array:
-        bounded = nan_where(xp, xp.abs(x) == math.inf, xp.clip(x, -_FAR, _FAR))
-        left = weight - xp.abs(bounded) * density()
+        left = weight - xp.abs(x) * density()
         right = step(xp, x > 0, dy)
         return dy * (right + (1 - 2 * right) * left)
 
-    return nan_where(xp, x == -math.inf, positive(xp, x) - u * weight), way_back
+    return positive(xp, x) - xp.abs(xp.clip(x, -math.inf, _FAR)) * weight, way_back
 
 
 @elementwise("complex floating")
@@ -70,12 +70,12 @@ def silu(x: Array) -> Array:
 
     def way_back(dy: Array) -> Array:  # s + x s (1 - s), the last product without cancellation
         slope = z / (1 + z) ** 2
-        slope *= nan_where(xp, xp.isinf(x), x)
+        slope *= x
         slope += s
         slope *= dy
         return slope
 
-    return nan_where(xp, x == -math.inf, x) * s, way_back
+    return x * s, way_back
 
 
 @elementwise()
@@ -159,11 +159,10 @@ def mish(x: Array) -> Array:
 
     def way_back(dy: Array) -> Array:
         a, b, n, d = gate()
-        bounded = nan_where(xp, xp.abs(x) == math.inf, x)
-        return dy * (n / d + bounded * (4 * a * b * b * (a + b) / d**2))
+        return dy * (n / d + x * (4 * a * b * b * (a + b) / d**2))
 
     _, _, n, d = gate()
-    return nan_where(xp, x == -math.inf, x) * (n / d), way_back
+    return x * (n / d), way_back
 
 
 @rule_in_single

@@ -136,7 +136,7 @@ def _prelu_vjp(x: Array, weight: Array) -> tuple[Array, Pullback]:
         slopes = _beside_channels(x, weight)
         dx = dy * either(xp, x > 0, 1.0, slopes, dy)
         products = dy * negative(xp, x)
-        kept = (1,) if math.prod(weight.shape) > 1 else ()  # one slope sums over the channels, too
+        kept = (1,) if math.prod(weight.shape) != 1 else ()  # one slope sums over the channels, too
         axes = tuple(axis for axis in range(x.ndim) if axis not in kept)
         return dx, xp.reshape(xp.sum(products, axis=axes, dtype=dy.dtype), weight.shape)
 

@@ -9,7 +9,7 @@ from array_api_compat import array_namespace
 
 from .._arrays import is_complex
 from .._typing import Array, Namespace
-from ._elementwise import elementwise, nan_where, negative, positive, step
+from ._elementwise import elementwise, negative, positive, step
 
 # W. J. Cody and W. Waite, "Software manual for the elementary functions" (1980), chapter 13:
 # tanh(x) = x + x R(x^2) up to |x| = log(3) / 2. Highest power first.
@@ -113,7 +113,7 @@ def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     t = beta * x
     z = decay(xp, t)
     straight = t > threshold
-    curve = (positive(xp, t) + xp.log1p(z)) * (1 / beta if beta else math.inf)
+    curve = (positive(xp, t) + xp.log1p(z)) / beta
 
     def way_back(dy: Array) -> Array:
         return dy * xp.maximum(logistic(xp, t, z), step(xp, straight, dy))
@@ -197,7 +197,7 @@ def softsign(x: Array) -> Array:
     size = xp.abs(x)
     if is_complex(x):
         return _complex_softsign(xp, x, size)
-    divisor = 1 + nan_where(xp, size == math.inf, size)
+    divisor = 1 + size + 0 * size  # NaN at infinity, as PyTorch has it
     return x / divisor, lambda dy: dy / divisor / divisor
 
 

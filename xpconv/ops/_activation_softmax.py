@@ -13,7 +13,6 @@ from .._arrays import namespace, require_floating
 from .._typing import Array, DType, Pullback
 from ..random import current_stream, random_bits
 from ._axis import axis_of
-from ._elementwise import nan_where, number
 from ._precision import in_single, narrowed, rule_in_single, widened
 from ._registry import differentiable, vjp
 
@@ -54,9 +53,7 @@ def _along_axis(formula: Softmax) -> Softmax:
 
 def _centred(x: Array, axis: int) -> Array:
     """Subtract the maximum, so that exp cannot overflow; NaN where that is infinite."""
-    xp = array_namespace(x)
-    top = xp.max(x, axis=axis, keepdims=True)
-    return x - nan_where(xp, xp.isinf(top), top)
+    return x - array_namespace(x).max(x, axis=axis, keepdims=True)
 
 
 def _sum(x: Array, axis: int) -> Array:
@@ -161,9 +158,7 @@ def _gumbel_softmax_vjp(
 ) -> tuple[Array, Pullback]:
     xp = namespace(logits=logits)
     require_floating(xp, logits=logits)
-    if number(tau, "tau") == 0:
-        raise ValueError("tau must not be 0")
-    tau, axis, place = number(tau, "tau"), axis_of(logits, dim), device(logits)
+    axis, place = axis_of(logits, dim), device(logits)
     bits = random_bits(key or current_stream().next_key(), tuple(logits.shape), xp=xp, device=place)
     # 23 bits and a half fit into float32: never 0 and never 1
     share = (xp.astype(bits >> 9, logits.dtype) + 0.5) / 2**23
@@ -211,7 +206,7 @@ def gumbel_softmax(
     Raises
     ------
     ValueError
-        If ``dim`` is out of range or ``tau`` is 0.
+        If ``dim`` is out of range.
 
     Notes
     -----

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from .._shapes import integer
 from .._typing import Array
 
 
 def axis_of(x: Array, dim: int) -> int:
     """Return an axis counted from the front; a single number has one axis."""
-    dim, ndim = integer(dim, "dim"), max(int(x.ndim), 1)
+    ndim = max(int(x.ndim), 1)
     if not -ndim <= dim < ndim:
         raise ValueError(
             f"Dimension out of range: dim {dim} is not within {-ndim} ... {ndim - 1}, "

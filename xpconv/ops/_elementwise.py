@@ -9,11 +9,8 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-import numbers
 from collections.abc import Callable
 from typing import Any, TypeVar
-
-from array_api_compat import device
 
 from .._arrays import conjugate, is_complex, is_floating, namespace, require_floating
 from .._typing import Array, Namespace, Pullback
@@ -50,9 +47,6 @@ def elementwise(*kinds: str, exact: bool = False) -> Callable[[F], F]:
             whole = not is_floating(xp, x)
             if not _taken(xp, x, kinds):
                 require_floating(xp, x=x)
-            for name, value in options.items():
-                if signature.parameters[name].annotation == "float":
-                    options[name] = number(value, name)
             wide = x
             if not exact:
                 wide = xp.astype(x, xp.float32) if whole else widened(x)
@@ -81,15 +75,6 @@ def _taken(xp: Namespace, x: Array, kinds: tuple[str, ...]) -> bool:
     return xp.isdtype(x.dtype, kinds) if kinds else False
 
 
-def number(value: Any, name: str) -> float:
-    """Return a plain Python number, which leaves an array's dtype as it is."""
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real):
-        return float(value)
-    raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-
-
 def positive(xp: Namespace, x: Array) -> Array:
     """``max(x, 0)``, NaN where x is: clipping at both ends is NumPy's fastest way."""
     return xp.clip(x, 0.0, math.inf)
@@ -109,12 +94,3 @@ def either(xp: Namespace, condition: Array, yes: Any, no: Any, like: Array) -> A
     """``yes`` where a condition holds and ``no`` elsewhere, both finite, without branches."""
     share = step(xp, condition, like)
     return share * yes + (1 - share) * no
-
-
-def nan_where(xp: Namespace, condition: Array, x: Array) -> Array:
-    """NaN where a (rare) condition holds.
-
-    At infinity some products are zero times infinity, where PyTorch has NaN; the processor would
-    have it too, and NumPy warn of it.
-    """
-    return xp.where(condition, xp.asarray(math.nan, dtype=x.dtype, device=device(x)), x)
