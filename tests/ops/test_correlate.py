@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests import reference
-from tests.backends import Library
+from tests.backends import Library, host
 from tests.ops.strategies import seeds
 from tests.refusals import refused
 from xpconv import ops
@@ -103,3 +103,42 @@ def test_refusals(backend: Library, name: str) -> None:
         operation(backend.array(np.ones(4)), kernel)
     with pytest.raises(ValueError, match="5"):
         operation(x, backend.array(np.ones((5, 2))))
+    with refused("kernel", "float64", "float32", error=TypeError):
+        operation(x, backend.array(np.ones((2, 2)), "float32"))
+    with refused("bool", error=TypeError):
+        operation(backend.array(np.ones((4, 5)), "bool"), backend.array(np.ones((2, 2)), "bool"))
+
+
+@BOTH
+@MODES
+def test_complex(backend: Library, rng, name: str, mode: str) -> None:
+    """The sums of the definition, without a conjugate: bilinear in both."""
+    x, kernel = (rng.normal(size=(2, *size)) for size in ((5, 4), (2, 3)))
+    operation = getattr(ops, name)
+    y, pullback = ops.vjp(operation, *(backend.array(a[0] + 1j * a[1]) for a in (x, kernel)), mode)
+    real = operation(x[0], kernel[0], mode) - operation(x[1], kernel[1], mode)
+    imaginary = operation(x[0], kernel[1], mode) + operation(x[1], kernel[0], mode)
+    backend.assert_close(y, real + 1j * imaginary)
+    dx, dkernel = pullback(y)
+    assert host(dx).dtype == host(dkernel).dtype == "complex128"
+    for gradient, array in ((dx, x), (dkernel, kernel)):  # <y, y> = <dx, x> = <dkernel, kernel>
+        product = np.vdot(host(gradient), array[0] + 1j * array[1])
+        np.testing.assert_allclose(product, np.vdot(host(y), host(y)), rtol=1e-12)
+
+
+@BOTH
+def test_integers_have_no_gradient(backend: Library, name: str) -> None:
+    x, kernel = backend.array(np.ones((4, 5)), "int64"), backend.array(np.ones((2, 2)), "int64")
+    y, pullback = ops.vjp(getattr(ops, name), x, kernel)
+    backend.assert_equal(y, np.full((3, 4), 4))
+    assert pullback(y) == (None, None)
+
+
+@BOTH
+def test_no_planes(backend: Library, name: str) -> None:
+    x, kernel = backend.array(np.ones((0, 2, 4, 5))), backend.array(np.ones((2, 2)))
+    y, pullback = ops.vjp(getattr(ops, name), x, kernel)
+    assert y.shape == (0, 2, 3, 4)
+    dx, dkernel = pullback(y)
+    assert dx.shape == (0, 2, 4, 5)
+    backend.assert_equal(dkernel, np.zeros((2, 2)))

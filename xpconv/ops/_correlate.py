@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from .._arrays import namespace
+from .._arrays import namespace, same_dtype
 from .._typing import Array, Pair, Pullback
 from ._conv import conv2d
 from ._registry import differentiable, vjp
@@ -32,6 +32,7 @@ def _as_layer(
 ) -> tuple[Array, Array, tuple[Pair, ...]]:
     """View planes as one-channel images and the kernel, maybe turned, as a layer's weight."""
     xp = namespace(("kernel",), x=x, kernel=kernel)
+    same_dtype(x=x, kernel=kernel)
     if x.ndim < 2:
         raise ValueError(f"x must have shape (..., H, W), got {tuple(x.shape)}")
     if kernel.ndim != 2:
@@ -54,9 +55,12 @@ def _slide_vjp(
     xp = namespace(("kernel",), x=x, kernel=kernel)
     images, weight, pads = _as_layer(x, kernel, mode, turned)
     y, back = vjp(conv2d, images, weight, padding=pads)
+    shape = y.shape  # y is not kept alive
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        dimages, dweight = back(xp.reshape(dy, y.shape))
+        dimages, dweight = back(xp.reshape(dy, shape))
+        if dimages is None:  # integers have no gradient
+            return None, None
         dkernel = xp.reshape(dweight, tuple(kernel.shape))
         return xp.reshape(dimages, tuple(x.shape)), xp.flip(dkernel) if turned else dkernel
 
@@ -92,7 +96,8 @@ def correlate2d(x: Array, kernel: Array, mode: str = "valid") -> Array:
     -----
     .. math:: (x \star k)_{i,j} = \sum_{p,q} x_{i+p,\,j+q}\, k_{p,q}
 
-    Counterpart of ``scipy.signal.correlate2d``, for real arrays.
+    Counterpart of ``scipy.signal.correlate2d``, but for complex kernels: they are not conjugated,
+    as in no layer.
 
     Examples
     --------
