@@ -37,6 +37,14 @@ from ._activation import (
     Tanhshrink as Tanhshrink,
     Threshold as Threshold,
 )
+from ._adaptive_pool import (
+    AdaptiveAvgPool1d as AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d as AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d as AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d as AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d as AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d as AdaptiveMaxPool3d,
+)
 from ._containers import Concat as Concat, Residual as Residual, Sequential as Sequential
 from ._conv import Conv1d as Conv1d, Conv2d as Conv2d, Conv3d as Conv3d
 from ._conv_transpose import (
@@ -94,6 +102,12 @@ from ._loss_values import (
     TripletMarginLoss as TripletMarginLoss,
     TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss,
 )
+from ._lp_pool import LPPool1d as LPPool1d, LPPool2d as LPPool2d, LPPool3d as LPPool3d
+from ._max_unpool import (
+    MaxUnpool1d as MaxUnpool1d,
+    MaxUnpool2d as MaxUnpool2d,
+    MaxUnpool3d as MaxUnpool3d,
+)
 from ._module import Module as Module, observe as observe
 from ._node import Input as Input
 from ._norm import (
@@ -118,6 +132,7 @@ from ._pad import (
     ZeroPad2d as ZeroPad2d,
     ZeroPad3d as ZeroPad3d,
 )
+from ._parametrised import remove_parametrizations as remove_parametrizations
 from ._pool import (
     AvgPool1d as AvgPool1d,
     AvgPool2d as AvgPool2d,
@@ -130,8 +145,18 @@ from ._pool import (
 )
 from ._similarity import CosineSimilarity as CosineSimilarity, PairwiseDistance as PairwiseDistance
 from ._simple import Add as Add, Identity as Identity, Multiply as Multiply
+from ._spectral_norm import SpectralNorm as SpectralNorm, spectral_norm as spectral_norm
 from ._state import StateDictError as StateDictError
 from ._summary import Summary as Summary, summary as summary
+from ._upsample import (
+    ChannelShuffle as ChannelShuffle,
+    PixelShuffle as PixelShuffle,
+    PixelUnshuffle as PixelUnshuffle,
+    Upsample as Upsample,
+    UpsamplingBilinear2d as UpsamplingBilinear2d,
+    UpsamplingNearest2d as UpsamplingNearest2d,
+)
+from ._weight_norm import WeightNorm as WeightNorm, weight_norm as weight_norm
 
 __all__ = [
     "CELU",
@@ -139,6 +164,12 @@ __all__ = [
     "GELU",
     "GLU",
     "SELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "Add",
     "AlphaDropout",
     "AvgPool1d",
@@ -150,6 +181,7 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Bilinear",
+    "ChannelShuffle",
     "CircularPad1d",
     "CircularPad2d",
     "CircularPad3d",
@@ -193,6 +225,9 @@ __all__ = [
     "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -205,6 +240,9 @@ __all__ = [
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
     "Mish",
     "Module",
     "MultiLabelMarginLoss",
@@ -214,6 +252,8 @@ __all__ = [
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
     "RReLU",
@@ -237,6 +277,7 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "SpectralNorm",
     "StateDictError",
     "StochasticDepth",
     "Summary",
@@ -247,10 +288,17 @@ __all__ = [
     "TripletMarginWithDistanceLoss",
     "Unflatten",
     "Unfold",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+    "WeightNorm",
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
     "init",
     "observe",
+    "remove_parametrizations",
+    "spectral_norm",
     "summary",
+    "weight_norm",
 ]

@@ -44,6 +44,16 @@ def observe(callback: Observer) -> Iterator[None]:
         _OBSERVERS.reset(token)
 
 
+@contextmanager
+def unobserved(module: Module) -> Iterator[None]:
+    """Hide one layer from the observers within a ``with`` block, as it stands in for another."""
+    token = _RUNNING.set(_RUNNING.get() | {id(module)})
+    try:
+        yield
+    finally:
+        _RUNNING.reset(token)
+
+
 def _observed(method: Callable[..., Any]) -> Callable[..., Any]:
     """Let a layer's method report to the observer, if there is one."""
 
@@ -239,7 +249,22 @@ class Module:
         ValueError
             If sizes differ, with all of them listed.
         """
+        if isinstance(state, Mapping):
+            state = self._current(state)
         self.update(load_state(type(self).__name__, self.state_dict(), state, strict))
+
+    def _old_keys(self) -> dict[str, str]:
+        """Keys of an older format that this module takes, too, and their present names."""
+        return {}
+
+    def _current(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Rename what stands under old keys, here and in the modules inside."""
+        names = {
+            f"{prefix}.{old}" if prefix else old: f"{prefix}.{new}" if prefix else new
+            for prefix, module in self.named_modules()
+            for old, new in module._old_keys().items()
+        }
+        return {names.get(key, key): value for key, value in state.items()} if names else state
 
     def update(self, arrays: Mapping[str, Array]) -> None:
         """Replace some parameters or buffers, by their keys in `state_dict`.
@@ -358,14 +383,16 @@ def prefixed(prefix: str, grads: Grads) -> Grads:
 def under_first_names(owner: Module, grads: Grads) -> Grads:
     """Sum the gradients of a shared module under its first name, as `Module.parameters` has it."""
     first: dict[int, str] = {}
-    names = [(name, first.setdefault(id(m), name)) for name, m in owner.named_modules()]
-    second = {name: original for name, original in names if name != original}
+    second: dict[str, str] = {}
+    for place, module in owner.named_modules():
+        original = first.setdefault(id(module), place)
+        if place != original:
+            second |= {f"{place}.{name}": f"{original}.{name}" for name in module._own_state()}
     if not second:
         return grads
     summed: Grads = {}
     for key, value in grads.items():
-        module, _, name = key.rpartition(".")
-        merge(summed, {f"{second.get(module, module)}.{name}": value})
+        merge(summed, {second.get(key, key): value})
     return summed
 
 

@@ -39,6 +39,14 @@ from ._activation_softmax import (
     softmax as softmax,
     softmin as softmin,
 )
+from ._adaptive_pool import (
+    adaptive_avg_pool1d as adaptive_avg_pool1d,
+    adaptive_avg_pool2d as adaptive_avg_pool2d,
+    adaptive_avg_pool3d as adaptive_avg_pool3d,
+    adaptive_max_pool1d as adaptive_max_pool1d,
+    adaptive_max_pool2d as adaptive_max_pool2d,
+    adaptive_max_pool3d as adaptive_max_pool3d,
+)
 from ._avg_pool import avg_pool1d as avg_pool1d, avg_pool2d as avg_pool2d, avg_pool3d as avg_pool3d
 from ._conv import conv1d as conv1d, conv2d as conv2d, conv3d as conv3d
 from ._conv_transpose import (
@@ -59,6 +67,7 @@ from ._dropout import (
 )
 from ._global_pool import global_avg_pool as global_avg_pool, global_max_pool as global_max_pool
 from ._group_norm import group_norm as group_norm
+from ._interpolate import interpolate as interpolate
 from ._join import add as add, concat as concat, multiply as multiply
 from ._layer_norm import layer_norm as layer_norm, rms_norm as rms_norm
 from ._linear import bilinear as bilinear, linear as linear
@@ -111,18 +120,36 @@ from ._loss_triplet import (
     triplet_margin_loss as triplet_margin_loss,
     triplet_margin_with_distance_loss as triplet_margin_with_distance_loss,
 )
+from ._lp_pool import lp_pool1d as lp_pool1d, lp_pool2d as lp_pool2d, lp_pool3d as lp_pool3d
 from ._max_pool import max_pool1d as max_pool1d, max_pool2d as max_pool2d, max_pool3d as max_pool3d
+from ._max_unpool import (
+    max_unpool1d as max_unpool1d,
+    max_unpool2d as max_unpool2d,
+    max_unpool3d as max_unpool3d,
+)
 from ._norm import batch_norm as batch_norm, instance_norm as instance_norm
 from ._pad import pad as pad
 from ._registry import registered as registered, vjp as vjp
 from ._reshape import flatten as flatten, unflatten as unflatten
+from ._shuffle import (
+    channel_shuffle as channel_shuffle,
+    pixel_shuffle as pixel_shuffle,
+    pixel_unshuffle as pixel_unshuffle,
+)
 from ._similarity import (
     cosine_similarity as cosine_similarity,
     normalize as normalize,
 )
+from ._weight_norm import spectral_norm as spectral_norm, weight_norm as weight_norm
 from ._windows import col2im as col2im, fold as fold, im2col as im2col, unfold as unfold
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "add",
     "alpha_dropout",
     "avg_pool1d",
@@ -133,6 +160,7 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "channel_shuffle",
     "col2im",
     "concat",
     "conv1d",
@@ -172,6 +200,7 @@ __all__ = [
     "huber_loss",
     "im2col",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "labels_checked",
@@ -181,10 +210,16 @@ __all__ = [
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "margin_ranking_loss",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mish",
     "mse_loss",
     "multi_margin_loss",
@@ -195,6 +230,8 @@ __all__ = [
     "normalize",
     "pad",
     "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "registered",
@@ -213,6 +250,7 @@ __all__ = [
     "softplus",
     "softshrink",
     "softsign",
+    "spectral_norm",
     "stochastic_depth",
     "tanh",
     "tanhshrink",
@@ -222,4 +260,5 @@ __all__ = [
     "unflatten",
     "unfold",
     "vjp",
+    "weight_norm",
 ]

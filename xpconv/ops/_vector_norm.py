@@ -28,12 +28,12 @@ def vector_norm(
     """
     if p == 2:
         return _euclidean(xp, x, axes)
+    if (p < 0 or math.isinf(p)) and any(x.shape[axis] == 0 for axis in axes):
+        raise ValueError(
+            f"cannot compute the {p} norm along empty dimensions: x has shape {tuple(x.shape)}"
+        )
     size = xp.abs(x)
     if math.isinf(p):
-        if any(x.shape[axis] == 0 for axis in axes):
-            raise ValueError(
-                f"cannot compute the {p} norm along empty dimensions: x has shape {tuple(x.shape)}"
-            )
         extreme = xp.max if p > 0 else xp.min
         norm = extreme(size, axis=tuple(axes), keepdims=True)
 

@@ -179,7 +179,7 @@ class Recorder:
                 dy = self.lead("dy", call, dy)
                 dx, grads = backward(dy)
                 for key, grad in grads.items():
-                    if "." not in key:  # its own, not a child's
+                    if not inner or "." not in key:  # its own, not a child's
                         full = _label(f"{name}.{key}" if name else key, turn)
                         self.add(full, "gradient", layer, grad, _size(dy))
                 if not inner or dx is not self._last:

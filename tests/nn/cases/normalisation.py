@@ -71,4 +71,17 @@ NORMALISATION = [
             lambda: nn.StochasticDepth(0.4, "batch"),
         )
     ),
+    *(
+        case(lambda wrap=wrap, make=make: wrap(make()), shape)
+        for wrap in (nn.weight_norm, nn.spectral_norm)
+        for make, shape in (
+            (lambda: nn.Linear(4, 3), (2, 4)),
+            (lambda: nn.Conv2d(4, 3, 2, bias=False), X2),
+            (lambda: nn.ConvTranspose1d(4, 3, 2), X1),
+            (lambda: nn.BatchNorm1d(4), X1),
+        )
+    ),
+    case(lambda: nn.weight_norm(nn.Conv1d(4, 3, 2), dim=None), X1),
+    case(lambda: nn.weight_norm(nn.Conv1d(4, 3, 2), dim=1), X1, training=True),
+    case(lambda: nn.spectral_norm(nn.Conv1d(4, 3, 2), dim=-1), X1),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.ops.samples.sample import X1, X2, X3, by_name, normal, sample, uniform
+from tests.ops.samples.sample import PAIR, X1, X2, X3, by_name, normal, sample, uniform
 
 NORMALISATION = [
     *(
@@ -54,6 +54,13 @@ NORMALISATION = [
     by_name("layer_norm", x=normal(5), normalized_shape=(5,), weight=normal(5), bias=normal(5)),
     sample("rms_norm", normal(3, 5), normalized_shape=(5,)),
     by_name("rms_norm", x=normal(*X1), normalized_shape=(4, 7), weight=normal(4, 7)),
+    sample("weight_norm", normal(4, 3), normal(4, 1), wanted=PAIR),
+    sample("weight_norm", normal(4, 3, 2), normal(1, 3, 1), wanted=PAIR, dim=-2),
+    sample("weight_norm", normal(4, 3, 2), normal(), wanted=PAIR, dim=-1),
+    sample("weight_norm", normal(4), normal(4), wanted=PAIR),
+    sample("spectral_norm", normal(4, 3, 2), normal(4), normal(6)),
+    sample("spectral_norm", normal(4, 3, 2), normal(3), normal(8), dim=1),
+    sample("spectral_norm", normal(4, 3), normal(3), normal(4), dim=-1),
     *(
         sample("local_response_norm", normal(*shape), size=size, alpha=0.5, k=1.5)
         for shape, size in ((X1, 2), (X2, 3), (X3, 5), (X2, 1))
