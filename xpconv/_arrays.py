@@ -39,17 +39,27 @@ def namespace(required: tuple[str, ...] = (), /, **arrays: Array | None) -> Name
     for name, array in arrays.items():
         if array is None and first is not None and name not in required:
             continue
-        if not is_array_api_obj(array):
-            raise TypeError(
-                f"{name} must be an array, got {type(array).__name__}; "
-                "make one with xpconv.get_backend().asarray(...)"
-            )
+        its_own = _namespace_of(name, array)
         if first is None:
-            first_name, first = name, array
-            xp = array_namespace(array)
-        elif array_namespace(array) is not xp or device(array) != device(first):
+            first_name, first, xp = name, array, its_own
+        elif its_own is not xp or device(array) != device(first):
             raise TypeError(_mixed(first_name, first, name, array))
     return xp
+
+
+_NAMESPACES: dict[type, Namespace] = {}  # found once for each type of array: asking takes longer
+
+
+def _namespace_of(name: str, array: Array) -> Namespace:
+    kind = type(array)
+    if kind not in _NAMESPACES:
+        if not is_array_api_obj(array):
+            raise TypeError(
+                f"{name} must be an array, got {kind.__name__}; "
+                "make one with xpconv.get_backend().asarray(...)"
+            )
+        _NAMESPACES[kind] = array_namespace(array)
+    return _NAMESPACES[kind]
 
 
 def _mixed(first_name: str, first: Array, name: str, array: Array) -> str:
@@ -92,15 +102,18 @@ def require_floating(xp: Namespace, **arrays: Array | None) -> None:
 
 def is_floating(xp: Namespace, array: Array) -> bool:
     """Whether an array's dtype is real or complex floating (bfloat16 included)."""
-    try:
-        return bool(xp.isdtype(array.dtype, ("real floating", "complex floating")))
-    except (TypeError, ValueError):  # a dtype that the standard does not know, as bfloat16
-        return "float" in str(array.dtype)
+    return _is(array.dtype, "float", "complex")
 
 
 def is_complex(array: Array) -> bool:
     """Whether an array's dtype is complex."""
-    return "complex" in str(array.dtype)
+    return _is(array.dtype, "complex")
+
+
+@cache
+def _is(dtype: DType, *kinds: str) -> bool:
+    """Read a dtype's kind off its name: no function of the standard knows bfloat16."""
+    return any(kind in str(dtype) for kind in kinds)
 
 
 def put(target: Array, key: Any, value: Array) -> Array:
@@ -133,12 +146,8 @@ def sum_over(xp: Namespace, x: Array, axes: Iterable[int]) -> Array:
     return xp.sum(x, axis=tuple(axes), dtype=x.dtype)
 
 
+@cache
 def itemsize(dtype: DType) -> int:
     """Bytes of one number, read off the dtype's name, which every library ends with its bits."""
-    return _bytes_of(str(dtype))
-
-
-@cache
-def _bytes_of(name: str) -> int:
-    bits = "".join(c for c in name if c.isdigit())
+    bits = "".join(c for c in str(dtype) if c.isdigit())
     return max(1, int(bits or 8) // 8)
