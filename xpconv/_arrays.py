@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import array_api_extra as xpx
@@ -110,7 +110,7 @@ def is_complex(array: Array) -> bool:
     return _is(array.dtype, "complex")
 
 
-@cache
+@lru_cache(maxsize=None, typed=True)  # two libraries' dtypes are never compared
 def _is(dtype: DType, *kinds: str) -> bool:
     """Read a dtype's kind off its name: no function of the standard knows bfloat16."""
     return any(kind in str(dtype) for kind in kinds)
@@ -146,7 +146,7 @@ def sum_over(xp: Namespace, x: Array, axes: Iterable[int]) -> Array:
     return xp.sum(x, axis=tuple(axes), dtype=x.dtype)
 
 
-@cache
+@lru_cache(maxsize=None, typed=True)  # two libraries' dtypes are never compared
 def itemsize(dtype: DType) -> int:
     """Bytes of one number, read off the dtype's name, which every library ends with its bits."""
     bits = "".join(c for c in str(dtype) if c.isdigit())
