@@ -68,7 +68,6 @@ def test_windows_shapes_and_sums(backend: Library, rng: np.random.Generator, dty
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("avg_pool2d", {"kernel_size": 2}),
         ("global_avg_pool", {}),
         ("batch_norm", {"running_mean": None, "running_var": None, "training": True}),
         ("dropout", {}),

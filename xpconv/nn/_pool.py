@@ -10,7 +10,7 @@ from .._typing import IntOrTuple
 from ._stateless import Stateless
 
 
-class _Pool(Stateless):
+class Pool(Stateless):
     """A pool touches every element of each window once."""
 
     kernel_size: IntOrTuple
@@ -24,7 +24,7 @@ class _Pool(Stateless):
         return math.prod(output_shape) * window
 
 
-class _MaxPool(_Pool):
+class _MaxPool(Pool):
     def __init__(
         self,
         kernel_size: IntOrTuple,
@@ -90,7 +90,7 @@ class MaxPool3d(_MaxPool):
     _op = staticmethod(ops.max_pool3d)
 
 
-class _AvgPool(_Pool):
+class _AvgPool(Pool):
     def __init__(
         self,
         kernel_size: IntOrTuple,

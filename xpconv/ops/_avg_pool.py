@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 from array_api_compat import device
 
-from .._arrays import add_at, namespace, require_floating
-from .._shapes import ntuple
+from .._arrays import is_floating, namespace
 from .._typing import Array, IntOrTuple, Namespace, Pullback
-from ._layout import batched, channels_first, channels_last
-from ._pool_windows import PoolWindows, pool_windows
+from ._layout import as_given, batched
+from ._pool_windows import Windows, pool_windows, require_real
 from ._precision import rule_in_single
 from ._registry import differentiable
+from ._sum_pool import spread, window_sums
 
 
 def _divisor(
     xp: Namespace,
-    x: Array,
-    windows: PoolWindows,
+    batch: Array,
+    windows: tuple[Windows, ...],
     count_include_pad: bool,
     divisor_override: int | None,
-) -> Array | float:
-    """What each window's sum is divided by: a number, or an array (OH, OW, 1)."""
+) -> Array | int:
+    """What each window's sum is divided by: a number, or an array (OH, OW)."""
     if divisor_override is not None:
-        return float(divisor_override)
-    if windows.inside:
-        return float(windows.elements)
-    n = len(windows.axes)
-    divisor = xp.ones((1,) * (n + 1), dtype=x.dtype, device=device(x))
-    for i, axis in enumerate(windows.axes):
-        start = xp.arange(axis.out, dtype=x.dtype, device=device(x)) * axis.stride - axis.padding
-        stop = xp.clip(start + axis.kernel, max=axis.size + axis.padding)  # no overhang counts
+        return divisor_override
+    if all(along.whole for along in windows):
+        return math.prod(along.kernel for along in windows)
+    divisor: Array | int = 1
+    for axis, along in enumerate(windows, 2):
+        start = along.starts(xp, device(batch))
+        stop = xp.clip(start + along.kernel, max=along.size + along.padding)  # no overhang counts
         if not count_include_pad:
-            start, stop = xp.clip(start, min=0), xp.clip(stop, max=axis.size)
-        shape = [1] * (n + 1)
-        shape[i] = axis.out
-        divisor = divisor * xp.reshape(stop - start, tuple(shape))
-    return divisor
+            start, stop = xp.clip(start, min=0), xp.clip(stop, max=along.size)
+        count = xp.reshape(stop - start, (along.out, *(1,) * (batch.ndim - 1 - axis)))
+        divisor = divisor * count
+    return xp.astype(divisor, batch.dtype)
+
+
+def _divide(xp: Namespace, total: Array, divisor: Array | int) -> Array:
+    if is_floating(xp, total):
+        return total / divisor
+    if isinstance(divisor, int):  # integers are rounded towards zero, as in C
+        divisor = xp.asarray(divisor, dtype=total.dtype, device=device(total))
+    return xp.sign(total) * xp.sign(divisor) * (xp.abs(total) // xp.abs(divisor))
 
 
 def _avg_pool(
@@ -50,13 +57,13 @@ def _avg_pool(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    return _avg_pool_vjp(
+    return avg_pool_vjp(
         n, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )[0]
 
 
 @rule_in_single
-def _avg_pool_vjp(
+def avg_pool_vjp(
     n: int,
     x: Array,
     kernel_size: IntOrTuple,
@@ -67,34 +74,37 @@ def _avg_pool_vjp(
     divisor_override: int | None = None,
 ) -> tuple[Array, Pullback]:
     xp = namespace(x=x)
-    require_floating(xp, x=x)
+    _require_summable(xp, x)
     batch = batched(n, x)
-    if divisor_override is not None:
-        (divisor_override,) = ntuple(divisor_override, 1, "divisor_override")
-        if divisor_override == 0:
-            raise ValueError("divisor_override must not be zero")
+    if divisor_override == 0:
+        raise ValueError("divisor_override must not be zero")
     windows = pool_windows(n, batch, kernel_size, stride, padding, 1, ceil_mode)
-    last = channels_last(xp, batch)
-    divisor = _divisor(xp, x, windows, count_include_pad, divisor_override)
-    total = xp.zeros((last.shape[0], *windows.out, last.shape[-1]), dtype=x.dtype, device=device(x))
-    for part in windows.parts():
-        total = add_at(total, part.output, last[part.source])
-
-    def unbatched(a: Array) -> Array:
-        a = channels_first(xp, a)
-        return a if x.ndim == batch.ndim else a[0, ...]
+    if n == 3 and any(along.kernel > along.size for along in windows):
+        # PyTorch does not count the padding here, in three dimensions only.
+        raise ValueError(
+            f"input image {tuple(x.shape[-3:])} smaller than kernel size "
+            f"{tuple(along.kernel for along in windows)}"
+        )
+    divisor = _divisor(xp, batch, windows, count_include_pad, divisor_override)
+    unbatched = x.ndim < batch.ndim
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        share = channels_last(xp, batched(n, dy)) / divisor
-        dx = xp.zeros(last.shape, dtype=dy.dtype, device=device(dy))
-        for part in windows.parts():
-            dx = add_at(dx, part.source, share[part.output])
-        return (unbatched(dx),)
+        share = _divide(xp, dy[None, ...] if unbatched else dy, divisor)
+        dx = spread(xp, share, windows)
+        return (dx[0, ...] if unbatched else dx,)
 
-    return unbatched(total / divisor), pullback
+    y = _divide(xp, window_sums(xp, batch, windows), divisor)
+    return as_given(y, x), pullback
 
 
-@differentiable(partial(_avg_pool_vjp, 1))
+def _require_summable(xp: Namespace, x: Array) -> None:
+    """Refuse what PyTorch has no average of: every integer but int64, bool, complex."""
+    require_real(x)
+    if not is_floating(xp, x) and x.dtype != xp.int64:
+        raise TypeError(f"x must have a floating dtype, or int64, got {x.dtype}")
+
+
+@differentiable(partial(avg_pool_vjp, 1))
 def avg_pool1d(
     x: Array,
     kernel_size: IntOrTuple,
@@ -120,7 +130,7 @@ def avg_pool1d(
     return _avg_pool(1, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
-@differentiable(partial(_avg_pool_vjp, 2))
+@differentiable(partial(avg_pool_vjp, 2))
 def avg_pool2d(
     x: Array,
     kernel_size: IntOrTuple,
@@ -176,7 +186,7 @@ def avg_pool2d(
     )
 
 
-@differentiable(partial(_avg_pool_vjp, 3))
+@differentiable(partial(avg_pool_vjp, 3))
 def avg_pool3d(
     x: Array,
     kernel_size: IntOrTuple,

@@ -6,8 +6,9 @@ import math
 
 from array_api_compat import device
 
-from .._arrays import namespace, require_floating
+from .._arrays import is_floating, namespace
 from .._typing import Array, Pullback
+from ._pool_windows import require_real
 from ._precision import in_single, rule_in_single
 from ._registry import differentiable
 
@@ -40,7 +41,7 @@ def global_avg_pool(x: Array) -> Array:
     Parameters
     ----------
     x : array, shape (N, C, ...)
-        One or more spatial dimensions, floating dtype.
+        One or more spatial dimensions, real or complex floating dtype.
 
     Returns
     -------
@@ -53,7 +54,8 @@ def global_avg_pool(x: Array) -> Array:
         If there is no spatial dimension, or an empty one.
     """
     xp = namespace(x=x)
-    require_floating(xp, x=x)
+    if not is_floating(xp, x):
+        raise TypeError(f"x must have a real floating dtype, or a complex one, got {x.dtype}")
     return xp.mean(x, axis=_spatial(x), keepdims=True)
 
 
@@ -70,7 +72,8 @@ def _global_max_pool_vjp(x: Array) -> tuple[Array, Pullback]:
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         share = xp.reshape(dy, (*x.shape[:2], 1))
-        return (xp.reshape(xp.where(place == winner, share, xp.zeros_like(share)), tuple(x.shape)),)
+        dx = share * xp.astype(place == winner, dy.dtype)
+        return (xp.reshape(dx, tuple(x.shape)),)
 
     return y, pullback
 
@@ -96,4 +99,5 @@ def global_max_pool(x: Array) -> Array:
         If there is no spatial dimension, or an empty one.
     """
     xp = namespace(x=x)
+    require_real(x)
     return xp.max(x, axis=_spatial(x), keepdims=True)

@@ -25,3 +25,8 @@ def channels_last(xp: Namespace, x: Array) -> Array:
 def channels_first(xp: Namespace, x: Array) -> Array:
     """(N, H, W, C) -> (N, C, H, W), a view whose memory stays channels-last."""
     return xp.permute_dims(x, (0, x.ndim - 1, *range(1, x.ndim - 1)))
+
+
+def as_given(y: Array, x: Array) -> Array:
+    """Take the batch axis off again where ``x`` had none."""
+    return y if y.ndim == x.ndim else y[0, ...]

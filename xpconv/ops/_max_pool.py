@@ -2,90 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import Any
 
-from array_api_compat import device
-
-from .._arrays import add_at, is_floating, namespace, put
-from .._typing import Array, IntOrTuple, Namespace, Pullback
-from ._layout import batched, channels_first, channels_last
-from ._pool_windows import PoolWindows, pool_windows
+from .._arrays import namespace
+from .._typing import Array, IntOrTuple, Pullback
+from ._layout import as_given, batched
+from ._max_pool_axis import argmax, argmax_vjp, maximum, places
+from ._pool_windows import pool_windows, require_real
 from ._registry import differentiable
-
-
-def _lowest(xp: Namespace, x: Array) -> float:
-    """What loses against everything in the dtype of ``x``."""
-    return -math.inf if is_floating(xp, x) else int(xp.iinfo(x.dtype).min)
-
-
-def _maximum(xp: Namespace, x: Array, windows: PoolWindows) -> Array:
-    """Largest element under each window of a channels-last array."""
-    parts = windows.parts()
-    if windows.inside:
-        best = xp.asarray(x[next(parts).source], copy=True)
-        for part in parts:
-            best = xp.maximum(best, x[part.source])
-        return best
-    shape = (x.shape[0], *windows.out, x.shape[-1])
-    best = xp.full(shape, _lowest(xp, x), dtype=x.dtype, device=device(x))
-    for part in parts:
-        best = put(best, part.output, xp.maximum(best[part.output], x[part.source]))
-    return best
-
-
-def _argmax(xp: Namespace, x: Array, windows: PoolWindows) -> tuple[Array, Array]:
-    """Largest element under each window, and its number within the window.
-
-    The first of tied maxima wins, and a NaN wins over everything, as in PyTorch.
-    """
-    place, shape = device(x), (x.shape[0], *windows.out, x.shape[-1])
-    small = xp.int8 if windows.elements <= 127 else xp.int32
-    best = xp.full(shape, _lowest(xp, x), dtype=x.dtype, device=place)
-    winner = xp.full(shape, -1, dtype=small, device=place)
-    floating = is_floating(xp, x)
-    for number, output, source in windows.parts():
-        met, so_far, holder = x[source], best[output], winner[output]
-        better = (met > so_far) | (holder < 0)
-        if floating:
-            better = better | (met != met)
-        # Sums with a mask are many times faster on a CPU than choices by it.
-        best = put(best, output, xp.maximum(so_far, met))
-        winner = put(winner, output, holder + xp.astype(better, small) * (number - holder))
-    return best, winner
-
-
-def _plane_indices(xp: Namespace, winner: Array, windows: PoolWindows) -> Array:
-    """Turn numbers within a window into positions in the unpadded, flattened input plane."""
-    number = xp.clip(xp.astype(winner, xp.int64), min=0)  # -1 where a window sees only padding
-    index = xp.zeros_like(number)
-    below = windows.elements
-    for i, axis in enumerate(windows.axes, 1):
-        below //= axis.kernel
-        start = xp.arange(axis.out, dtype=xp.int64, device=device(winner))
-        start = start * axis.stride - axis.padding
-        start = xp.reshape(start, (axis.out, *(1,) * (number.ndim - 1 - i)))
-        place = start + (number // below) % axis.kernel * axis.dilation
-        index = index * axis.size + xp.clip(place, 0, axis.size - 1)
-    return index
 
 
 def _max_pool(n: int, x: Array, return_indices: bool, *options: Any) -> Any:
     xp = namespace(x=x)
+    require_real(x)
     batch = batched(n, x)
     windows = pool_windows(n, batch, *options)
-    last = channels_last(xp, batch)
     if not return_indices:
-        y = channels_first(xp, _maximum(xp, last, windows))
-        return y if x.ndim == batch.ndim else y[0, ...]
-    best, winner = _argmax(xp, last, windows)
-    both = best, _plane_indices(xp, winner, windows)
-    y, indices = (channels_first(xp, part) for part in both)
-    return (y, indices) if x.ndim == batch.ndim else (y[0, ...], indices[0, ...])
+        return as_given(maximum(xp, batch, windows), x)
+    best, numbers = argmax(xp, batch, windows)
+    return as_given(best, x), as_given(places(xp, windows, numbers), x)
 
 
-def _max_pool_vjp(
+def max_pool_vjp(
     n: int,
     x: Array,
     kernel_size: IntOrTuple,
@@ -96,29 +35,13 @@ def _max_pool_vjp(
     return_indices: bool = False,
 ) -> tuple[Any, Pullback]:
     xp = namespace(x=x)
+    require_real(x)
     batch = batched(n, x)
     windows = pool_windows(n, batch, kernel_size, stride, padding, dilation, ceil_mode)
-    shape = (batch.shape[0], *batch.shape[2:], batch.shape[1])
-    best, winner = _argmax(xp, channels_last(xp, batch), windows)
-
-    def unbatched(a: Array) -> Array:
-        return a if x.ndim == batch.ndim else a[0, ...]
-
-    def pullback(dy: Array) -> tuple[Array | None, ...]:
-        dlast = channels_last(xp, batched(n, dy))
-        dx = xp.zeros(shape, dtype=dy.dtype, device=device(dy))
-        for number, output, source in windows.parts():
-            mask = xp.astype(winner[output] == number, dy.dtype)
-            dx = add_at(dx, source, dlast[output] * mask)
-        return (unbatched(channels_first(xp, dx)),)
-
-    y = unbatched(channels_first(xp, best))
-    if return_indices:
-        return (y, unbatched(channels_first(xp, _plane_indices(xp, winner, windows)))), pullback
-    return y, pullback
+    return argmax_vjp(xp, x, batch, windows, return_indices)
 
 
-@differentiable(partial(_max_pool_vjp, 1))
+@differentiable(partial(max_pool_vjp, 1))
 def max_pool1d(
     x: Array,
     kernel_size: IntOrTuple,
@@ -145,7 +68,7 @@ def max_pool1d(
     return _max_pool(1, x, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-@differentiable(partial(_max_pool_vjp, 2))
+@differentiable(partial(max_pool_vjp, 2))
 def max_pool2d(
     x: Array,
     kernel_size: IntOrTuple,
@@ -203,7 +126,7 @@ def max_pool2d(
     return _max_pool(2, x, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-@differentiable(partial(_max_pool_vjp, 3))
+@differentiable(partial(max_pool_vjp, 3))
 def max_pool3d(
     x: Array,
     kernel_size: IntOrTuple,

@@ -1,24 +1,65 @@
-"""The windows of a pool, in one, two and three dimensions.
+"""The windows of a pool, one spatial dimension at a time.
 
-A pool needs no columns: for each element of the window, the part of the input that it meets is
-compared with, or added to, what there is so far. That takes memory of the output's size only.
-Where windows hang over the border, the parts are clipped instead of the input being padded.
+A pool over a window is a pool along its rows and then along its columns. So every pool here is a
+composition of pools along one axis: a window of k x k elements costs 2k steps instead of k*k, and
+one implementation serves one, two and three dimensions. A step takes one element of every window:
+a strided slice of the input, compared with, or added to, what there is so far. Where windows hang
+over the border the slices are clipped instead of the input being padded.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from array_api_compat import device
 
 from .._shapes import ntuple, output_sizes, window_span
-from .._typing import Array, IntOrTuple
+from .._typing import Array, IntOrTuple, Namespace
+from ._layout import channels_first
 
 
-class Axis(NamedTuple):
-    """One spatial dimension of a pool: ``out`` windows over an input of ``size`` elements."""
+class Part(NamedTuple):
+    """One element of the windows: its number, windows that have it, elements that they meet."""
+
+    number: int
+    output: slice
+    source: slice
+
+
+class Axis(Protocol):
+    """``out`` windows along an axis of ``size`` elements, the longest of ``kernel`` elements."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def out(self) -> int: ...
+    @property
+    def kernel(self) -> int: ...
+    @property
+    def dilation(self) -> int: ...
+    @property
+    def whole(self) -> bool:
+        """Whether all windows are alike and lie wholly within the input."""
+
+    @property
+    def disjoint(self) -> bool:
+        """Whether it is known that no element lies in two windows."""
+
+    @property
+    def trivial(self) -> bool:
+        """Whether it is known that every element is a window of its own."""
+
+    def parts(self) -> list[Part]:
+        """What each element of the windows meets; without those that meet only padding."""
+
+    def starts(self, xp: Namespace, place: Any) -> Array:
+        """Where each window starts, in elements of the input."""
+
+
+class Windows(NamedTuple):
+    """Equal windows of ``kernel`` elements, ``stride`` elements apart."""
 
     size: int
     kernel: int
@@ -28,60 +69,95 @@ class Axis(NamedTuple):
     out: int
 
     @property
-    def inside(self) -> bool:
-        """Whether every window lies wholly within the input."""
+    def whole(self) -> bool:
         end = (self.out - 1) * self.stride + window_span(self.kernel, self.dilation)
         return self.padding == 0 and end <= self.size
 
-    def clip(self, k: int) -> tuple[slice, slice] | None:
-        """Windows whose k-th element lies within the input, and the elements that they meet."""
-        shift = k * self.dilation - self.padding  # window o meets element o * stride + shift
-        low = max(0, -(shift // self.stride))
-        high = min(self.out, (self.size - 1 - shift) // self.stride + 1)
-        if low >= high:
-            return None
-        first = low * self.stride + shift
-        last = first + (high - low - 1) * self.stride
-        return slice(low, high), slice(first, last + 1, self.stride)
-
-
-class Part(NamedTuple):
-    """What one element of the window meets: keys of channels-last arrays."""
-
-    number: int
-    output: tuple[Any, ...]
-    source: tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class PoolWindows:
-    """The windows of a pool, one `Axis` per spatial dimension."""
-
-    axes: tuple[Axis, ...]
+    @property
+    def disjoint(self) -> bool:
+        return self.stride >= window_span(self.kernel, self.dilation)
 
     @property
-    def elements(self) -> int:
-        """Number of elements of a window."""
-        return math.prod(axis.kernel for axis in self.axes)
+    def trivial(self) -> bool:
+        return self.kernel == 1 and self.out == self.size and self.whole
+
+    def parts(self) -> list[Part]:
+        parts = []
+        for k in range(self.kernel):
+            shift = k * self.dilation - self.padding  # window o meets element o * stride + shift
+            low = max(0, -(shift // self.stride))
+            high = min(self.out, (self.size - 1 - shift) // self.stride + 1)
+            if low < high:
+                first = low * self.stride + shift
+                last = first + (high - low - 1) * self.stride
+                parts.append(Part(k, slice(low, high), slice(first, last + 1, self.stride)))
+        return parts
+
+    def starts(self, xp: Namespace, place: Any) -> Array:
+        return xp.arange(self.out, dtype=xp.int64, device=place) * self.stride - self.padding
+
+
+class Adaptive(NamedTuple):
+    """Windows of unequal sizes, from floor(o*size/out) to ceil((o+1)*size/out)."""
+
+    size: int
+    out: int
 
     @property
-    def out(self) -> tuple[int, ...]:
-        """Spatial size of the output."""
-        return tuple(axis.out for axis in self.axes)
+    def dilation(self) -> int:
+        return 1
 
     @property
-    def inside(self) -> bool:
-        """Whether every window lies wholly within the input."""
-        return all(axis.inside for axis in self.axes)
+    def whole(self) -> bool:
+        return False
 
-    def parts(self) -> Iterator[Part]:
-        """For each element of the window, what it meets; not those that meet only padding."""
-        clipped = [[axis.clip(k) for k in range(axis.kernel)] for axis in self.axes]
-        for number, pairs in enumerate(itertools.product(*clipped)):
-            present = [pair for pair in pairs if pair is not None]
-            if len(present) == len(pairs):
-                output, source = zip(*present, strict=True)
-                yield Part(number, (slice(None), *output, ...), (slice(None), *source, ...))
+    @property
+    def disjoint(self) -> bool:
+        return False
+
+    @property
+    def trivial(self) -> bool:
+        return False
+
+    @property
+    def kernel(self) -> int:
+        return max(
+            (stop - start for start, stop in map(self.bounds, range(self.period))), default=1
+        )
+
+    @property
+    def period(self) -> int:
+        """After how many windows the pattern of their sizes repeats."""
+        return self.out // math.gcd(self.size, self.out) if self.out else 0
+
+    def bounds(self, o: int) -> tuple[int, int]:
+        """The first element of a window, and the one after its last."""
+        return o * self.size // self.out, -(-(o + 1) * self.size // self.out)
+
+    def parts(self) -> list[Part]:
+        """The windows o, o + period, o + 2*period, ... are alike: elements at strided slices."""
+        parts = []
+        for o in range(self.period):
+            start, stop = self.bounds(o)
+            step = self.size * self.period // self.out
+            output = slice(o, None, self.period)
+            parts += [Part(k, output, slice(start + k, None, step)) for k in range(stop - start)]
+        return parts
+
+    def starts(self, xp: Namespace, place: Any) -> Array:
+        return xp.arange(self.out, dtype=xp.int64, device=place) * self.size // max(self.out, 1)
+
+
+def adaptive(size: int, out: int) -> Axis:
+    """Windows that give ``out`` results along an axis of ``size`` elements."""
+    if out and size % out == 0:
+        return Windows(size, size // out, size // out, 0, 1, out)
+    return Adaptive(size, out)
+
+
+def at(axis: int, key: slice) -> tuple[Any, ...]:
+    """Key of a slice along one axis of an array."""
+    return (*(slice(None),) * axis, key, ...)
 
 
 def pool_windows(
@@ -92,10 +168,12 @@ def pool_windows(
     padding: IntOrTuple,
     dilation: IntOrTuple,
     ceil_mode: bool,
-) -> PoolWindows:
+) -> tuple[Windows, ...]:
     """Check the arguments of a pool over ``x`` (N, C, ...) with ``n`` spatial dimensions."""
     kernel = ntuple(kernel_size, n, "kernel_size", minimum=1)
-    steps = kernel if stride is None else ntuple(stride, n, "stride", minimum=1)
+    if stride is None or (isinstance(stride, Sequence) and len(stride) == 0):
+        stride = kernel  # PyTorch's C++ writes "no stride given" as an empty list
+    steps = ntuple(stride, n, "stride", minimum=1)
     spread = ntuple(dilation, n, "dilation", minimum=1)
     amounts = ntuple(padding, n, "padding", minimum=0)
     if any(p > k // 2 for p, k in zip(amounts, kernel, strict=True)):
@@ -103,9 +181,31 @@ def pool_windows(
             f"padding must be at most half of the kernel size: padding={amounts}, "
             f"kernel_size={kernel}"
         )
+    require_elements(x, range(1, n + 2))
     pads = tuple((p, p) for p in amounts)
     sizes = tuple(x.shape[2:])
     channels = x.shape[1]
     out = output_sizes(sizes, kernel, steps, pads, spread, channels=channels, ceil_mode=ceil_mode)
-    rows = zip(sizes, kernel, steps, amounts, spread, out, strict=True)
-    return PoolWindows(tuple(Axis(*row) for row in rows))
+    return tuple(map(Windows, sizes, kernel, steps, amounts, spread, out))
+
+
+def require_elements(x: Array, axes: Sequence[int]) -> None:
+    """Refuse an array (N, C, ...) that is empty along one of ``axes``."""
+    if any(x.shape[axis] == 0 for axis in axes):
+        raise ValueError(
+            "x may be empty along its batch axis only: expected non-zero channels and spatial "
+            f"sizes, got shape {tuple(x.shape)}"
+        )
+
+
+def require_real(x: Array) -> None:
+    """Refuse booleans and complex numbers, which have no order."""
+    if "bool" in str(x.dtype) or "complex" in str(x.dtype):
+        raise TypeError(f"x must have a real dtype, got {x.dtype}")
+
+
+def zeros_last(xp: Namespace, like: Array, shape: Sequence[int], dtype: Any = None) -> Array:
+    """Zeros of ``shape`` (N, C, ...), in channels-last memory as convolution leaves it."""
+    n, c, *spatial = shape
+    zeros = xp.zeros((n, *spatial, c), dtype=dtype or like.dtype, device=device(like))
+    return channels_first(xp, zeros)

@@ -11,6 +11,7 @@ from tests.ops.samples.convolution import CONVOLUTION
 from tests.ops.samples.losses import LOSSES
 from tests.ops.samples.normalisation import NORMALISATION
 from tests.ops.samples.pooling import POOLING
+from tests.ops.samples.resampling import RESAMPLING
 from tests.ops.samples.sample import Sample as Sample
 from tests.ops.samples.shapes import SHAPES
 from tests.ops.samples.windows import WINDOWS
@@ -19,6 +20,7 @@ SUBJECTS = {
     "Convolution": CONVOLUTION,
     "Windows": WINDOWS,
     "Pooling": POOLING,
+    "Resampling": RESAMPLING,
     "Normalisation and regularisation": NORMALISATION,
     "Activations": ACTIVATIONS,
     "Losses": LOSSES,

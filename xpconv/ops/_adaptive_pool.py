@@ -1,0 +1,268 @@
+"""Adaptive pooling: windows that are chosen so that the output has a given size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from array_api_compat import device
+
+from .._arrays import namespace, require_floating
+from .._shapes import integer
+from .._typing import Array, IntOrTuple, Namespace, Pullback
+from ._layout import as_given, batched
+from ._max_pool_axis import argmax, argmax_vjp, maximum, places
+from ._pool_windows import Axis, adaptive, require_elements, require_real
+from ._precision import in_single, rule_in_single
+from ._registry import differentiable
+from ._sum_pool import spread, window_sums
+
+OutputSize = IntOrTuple | Sequence[int | None]
+
+
+def _windows(n: int, batch: Array, output_size: OutputSize) -> tuple[Axis, ...]:
+    """Windows of an adaptive pool over ``batch`` (N, C, ...); None keeps an axis's size."""
+    require_elements(batch, range(2, n + 2))
+    if output_size is None:
+        raise TypeError("output_size must be an int or a tuple, got None")
+    one = not isinstance(output_size, list | tuple)
+    sizes: Any = (output_size,) * n if one else output_size
+    if len(sizes) != n:
+        raise ValueError(
+            f"output_size must be an int or a tuple of {n}, one per spatial dimension, "
+            f"got {len(sizes)} entries: {output_size!r}"
+        )
+    if n == 1 and None in sizes:
+        raise TypeError(f"output_size must be an int in 1-D, got {output_size!r}")
+    kept = zip(sizes, batch.shape[2:], strict=True)
+    wanted = [size if out is None else integer(out, "output_size") for out, size in kept]
+    if min(wanted) < 0:
+        raise ValueError(f"output_size must be non-negative, got {output_size!r}")
+    return tuple(map(adaptive, batch.shape[2:], wanted))
+
+
+def _counts(xp: Namespace, batch: Array, windows: Sequence[Axis]) -> Array | int:
+    """Number of elements of each window: a number, or an array (OH, OW)."""
+    if all(along.whole for along in windows):
+        return math.prod(along.kernel for along in windows)
+    count: Array = 1
+    for axis, along in enumerate(windows, 2):
+        stop = -(-xp.arange(1, along.out + 1, device=device(batch)) * along.size // along.out)
+        each = stop - along.starts(xp, device(batch))
+        count = count * xp.reshape(each, (along.out, *(1,) * (batch.ndim - 1 - axis)))
+    return xp.astype(count, batch.dtype)
+
+
+@in_single
+def _adaptive_avg_pool(n: int, x: Array, output_size: OutputSize) -> Array:
+    return adaptive_avg_pool_vjp(n, x, output_size)[0]
+
+
+@rule_in_single
+def adaptive_avg_pool_vjp(n: int, x: Array, output_size: OutputSize) -> tuple[Array, Pullback]:
+    xp = namespace(x=x)
+    batch = batched(n, x)
+    if n == 3 and x.ndim == 5:
+        require_elements(batch, (1,))  # no channels are refused in three dimensions only
+    windows = _windows(n, batch, output_size)
+    require_floating(xp, x=x)
+    if any(along.out != 1 for along in windows):
+        require_real(x)  # PyTorch has the mean of complex numbers, and no other pool
+    counts = _counts(xp, batch, windows)
+    unbatched = x.ndim < batch.ndim
+
+    def pullback(dy: Array) -> tuple[Array | None, ...]:
+        dx = spread(xp, (dy[None, ...] if unbatched else dy) / counts, windows)
+        return (dx[0, ...] if unbatched else dx,)
+
+    return as_given(window_sums(xp, batch, windows) / counts, x), pullback
+
+
+def _adaptive_max_pool(n: int, x: Array, output_size: OutputSize, return_indices: bool) -> Any:
+    xp = namespace(x=x)
+    batch, windows = _max_windows(n, x, output_size)
+    if not return_indices:
+        return as_given(maximum(xp, batch, windows), x)
+    best, numbers = argmax(xp, batch, windows)
+    return as_given(best, x), as_given(places(xp, windows, numbers), x)
+
+
+def _adaptive_max_pool_vjp(
+    n: int, x: Array, output_size: OutputSize, return_indices: bool = False
+) -> tuple[Any, Pullback]:
+    xp = namespace(x=x)
+    batch, windows = _max_windows(n, x, output_size)
+    return argmax_vjp(xp, x, batch, windows, return_indices)
+
+
+def _max_windows(n: int, x: Array, output_size: OutputSize) -> tuple[Array, tuple[Axis, ...]]:
+    require_real(x)
+    batch = batched(n, x)
+    if x.ndim == batch.ndim:
+        require_elements(batch, (1,))
+    return batch, _windows(n, batch, output_size)
+
+
+@differentiable(partial(adaptive_avg_pool_vjp, 1))
+def adaptive_avg_pool1d(x: Array, output_size: OutputSize) -> Array:
+    """Average signals down (or up) to a given length: `adaptive_avg_pool2d` over (N, C, L).
+
+    Parameters
+    ----------
+    x : array, shape (N, C, L) or (C, L)
+        Signals, floating dtype.
+    output_size : int or (int,)
+        Length of the result.
+
+    Returns
+    -------
+    array, shape (N, C, output_size) or (C, output_size)
+        In the dtype of ``x``.
+    """
+    return _adaptive_avg_pool(1, x, output_size)
+
+
+@differentiable(partial(adaptive_avg_pool_vjp, 2))
+def adaptive_avg_pool2d(x: Array, output_size: OutputSize) -> Array:
+    r"""Average images of any size down (or up) to a given size.
+
+    Parameters
+    ----------
+    x : array, shape (N, C, H, W) or (C, H, W)
+        Images, floating dtype (complex for a size of 1 only).
+    output_size : int or (int or None, int or None)
+        Size of the result; None keeps the size of the input along that axis.
+
+    Returns
+    -------
+    array, shape (N, C, OH, OW) or (C, OH, OW)
+        In the dtype of ``x``.
+
+    Raises
+    ------
+    ValueError
+        If ``output_size`` is negative or has the wrong length, or ``x`` the wrong rank or an empty
+        spatial dimension.
+    TypeError
+        If ``x`` is not floating.
+
+    Notes
+    -----
+    Along each axis of :math:`n` elements, output :math:`o` of :math:`m` is the mean of elements
+    :math:`\lfloor o n / m \rfloor` to :math:`\lceil (o + 1) n / m \rceil - 1`: the windows overlap
+    where :math:`m` does not divide :math:`n`. Counterpart of
+    ``torch.nn.functional.adaptive_avg_pool2d``.
+
+    Examples
+    --------
+    >>> from xpconv import get_backend
+    >>> x = get_backend("numpy").asarray([[[1.0, 5.0, 3.0], [3.0, 3.0, 7.0]]])
+    >>> adaptive_avg_pool2d(x, (1, 2))
+    array([[[3. , 4.5]]])
+    """
+    return _adaptive_avg_pool(2, x, output_size)
+
+
+@differentiable(partial(adaptive_avg_pool_vjp, 3))
+def adaptive_avg_pool3d(x: Array, output_size: OutputSize) -> Array:
+    """Average volumes down (or up) to a given size: `adaptive_avg_pool2d` over (N, C, D, H, W).
+
+    Parameters
+    ----------
+    x : array, shape (N, C, D, H, W) or (C, D, H, W)
+        Volumes, floating dtype.
+    output_size : int or tuple of three, each int or None
+        Size of the result.
+
+    Returns
+    -------
+    array, shape (N, C, OD, OH, OW) or (C, OD, OH, OW)
+        In the dtype of ``x``.
+    """
+    return _adaptive_avg_pool(3, x, output_size)
+
+
+@differentiable(partial(_adaptive_max_pool_vjp, 1))
+def adaptive_max_pool1d(x: Array, output_size: OutputSize, return_indices: bool = False) -> Any:
+    """Keep the largest elements of signals (N, C, L): `adaptive_max_pool2d` in one dimension.
+
+    Parameters
+    ----------
+    x : array, shape (N, C, L) or (C, L)
+        Signals.
+    output_size : int or (int,)
+        Length of the result.
+    return_indices : bool, default False
+        Also return where the maxima stand.
+
+    Returns
+    -------
+    array, or (array, array), shape (N, C, output_size) or (C, output_size)
+        As in `adaptive_max_pool2d`.
+    """
+    return _adaptive_max_pool(1, x, output_size, return_indices)
+
+
+@differentiable(partial(_adaptive_max_pool_vjp, 2))
+def adaptive_max_pool2d(x: Array, output_size: OutputSize, return_indices: bool = False) -> Any:
+    """Keep the largest elements of images of any size, for a result of a given size.
+
+    Parameters
+    ----------
+    x : array, shape (N, C, H, W) or (C, H, W)
+        Images, of any real dtype.
+    output_size : int or (int or None, int or None)
+        Size of the result; None keeps the size of the input along that axis.
+    return_indices : bool, default False
+        Also return where the maxima stand.
+
+    Returns
+    -------
+    y : array, shape (N, C, OH, OW) or (C, OH, OW)
+        Of the dtype of ``x``. NaN wins over everything.
+    indices : array of int64, of the shape of ``y``
+        Only with ``return_indices``: positions in the flattened H x W plane; the first of tied
+        maxima.
+
+    Raises
+    ------
+    ValueError
+        If ``output_size`` is negative or has the wrong length, or ``x`` the wrong rank or an empty
+        dimension other than the batch.
+
+    Notes
+    -----
+    The windows are those of `adaptive_avg_pool2d`. Counterpart of
+    ``torch.nn.functional.adaptive_max_pool2d``, which takes no integers.
+
+    Examples
+    --------
+    >>> from xpconv import get_backend
+    >>> x = get_backend("numpy").asarray([[[1.0, 5.0, 3.0], [3.0, 3.0, 7.0]]])
+    >>> adaptive_max_pool2d(x, (1, 2))
+    array([[[5., 7.]]])
+    """
+    return _adaptive_max_pool(2, x, output_size, return_indices)
+
+
+@differentiable(partial(_adaptive_max_pool_vjp, 3))
+def adaptive_max_pool3d(x: Array, output_size: OutputSize, return_indices: bool = False) -> Any:
+    """Keep the largest elements of volumes (N, C, D, H, W): `adaptive_max_pool2d` in three.
+
+    Parameters
+    ----------
+    x : array, shape (N, C, D, H, W) or (C, D, H, W)
+        Volumes.
+    output_size : int or tuple of three, each int or None
+        Size of the result.
+    return_indices : bool, default False
+        Also return where the maxima stand.
+
+    Returns
+    -------
+    array, or (array, array), shape (N, C, OD, OH, OW) or (C, OD, OH, OW)
+        As in `adaptive_max_pool2d`.
+    """
+    return _adaptive_max_pool(3, x, output_size, return_indices)
