@@ -32,6 +32,7 @@ PACKAGES = (
     "matplotlib",
     "pillow",
     "rich",
+    "numba",
     "threadpoolctl",
 )
 CUPY = ("cupy-cuda13x", "cupy-cuda12x", "cupy")

@@ -14,11 +14,12 @@ from tests import reference
 from tests.backends import Library, host
 from tests.ops import strategies
 from xpconv import engines
+from xpconv.engines import _numba as compiled
 
 ENGINES = {
     name: module
     for name, module in vars(engines).items()
-    if isinstance(module, ModuleType) and hasattr(module, "refusal")
+    if isinstance(module, ModuleType) and hasattr(module, "exact")
 }
 EACH = pytest.mark.parametrize("engine", ENGINES.values(), ids=list(ENGINES))
 
@@ -78,6 +79,11 @@ def drawn_problem(conv: strategies.Conv) -> engines.Problem:
     )
 
 
+def on(backend: Library, problem: engines.Problem) -> engines.Problem:
+    """The problem for arrays of a library."""
+    return problem.of(backend.array(np.zeros(1)))
+
+
 def last(x: np.ndarray) -> np.ndarray:
     """Channels last."""
     return np.moveaxis(x, 1, -1)
@@ -103,7 +109,7 @@ def assert_solves(
 @EACH
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
 def test_against_the_loops(backend: Library, engine: ModuleType, shape: dict) -> None:
-    problem = problem_of(**shape)
+    problem = on(backend, problem_of(**shape))
     if engine.refusal(problem) is None:
         assert_solves(backend, engine, problem, 0)
 
@@ -123,14 +129,19 @@ def variants(problem: engines.Problem) -> list[engines.Problem]:
 @EACH
 @given(conv=strategies.convs(min_batch=1), seed=strategies.seeds)
 def test_drawn_problems_against_the_loops(backend: Library, engine, conv, seed: int) -> None:
-    for problem in variants(drawn_problem(conv)):
+    for problem in variants(on(backend, drawn_problem(conv))):
         if engine.refusal(problem) is None:
             assert_solves(backend, engine, problem, seed)
 
 
 def test_each_engine_is_chosen_for_something() -> None:
-    chosen = {engines.select(problem_of(**shape)).name for shape in SHAPES.values()}
-    assert chosen == {engine.name for engine in ENGINES.values()}
+    chosen = set()
+    for library in ("numpy", "torch"):
+        for shape in SHAPES.values():
+            problem = dataclasses.replace(problem_of(**shape), dtype="float32", library=library)
+            chosen |= {engines.select(problem, task).name for task in engines.TASKS}
+    possible = {name for name in ENGINES if name != "direct" or compiled.refusal() is None}
+    assert chosen == possible
 
 
 def test_names_are_their_own() -> None:
@@ -148,7 +159,7 @@ def test_im2col_supports_everything(conv: strategies.Conv) -> None:
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
 @pytest.mark.parametrize("budget", [1, 1000, 5000])
 def test_small_pieces_give_the_same(backend: Library, engine, shape: dict, budget: int) -> None:
-    problem = problem_of(**shape)
+    problem = on(backend, problem_of(**shape))
     if engine.refusal(problem) is not None:
         return
     with xpconv.conv_workspace(budget):
@@ -159,7 +170,7 @@ def test_small_pieces_give_the_same(backend: Library, engine, shape: dict, budge
 def test_inputs_are_left_alone(backend: Library, engine: ModuleType) -> None:
     rng = np.random.default_rng(3)
     for shape in SHAPES.values():
-        problem = problem_of(**shape)
+        problem = on(backend, problem_of(**shape))
         if engine.refusal(problem) is not None:
             continue
         arrays = [

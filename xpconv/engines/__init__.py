@@ -10,7 +10,7 @@ of this package let the best engine do it.
 from __future__ import annotations
 
 from .._typing import Array
-from . import depthwise as depthwise, im2col as im2col, pointwise as pointwise
+from . import depthwise as depthwise, direct as direct, im2col as im2col, pointwise as pointwise
 from ._engine import TASKS as TASKS, Engine as Engine
 from ._offsets import offsets as offsets
 from ._problem import Problem as Problem
@@ -22,6 +22,7 @@ __all__ = [
     "Problem",
     "chosen",
     "depthwise",
+    "direct",
     "engine",
     "explain",
     "forward",

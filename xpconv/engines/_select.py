@@ -10,12 +10,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 
-from . import depthwise, im2col, pointwise
+from . import depthwise, direct, im2col, pointwise
 from ._engine import TASKS, Engine
 from ._problem import Problem
 
 _VARIABLE = "XPCONV_ENGINE"
-_BY_PREFERENCE: tuple[Engine, ...] = (pointwise, depthwise, im2col)
+_BY_PREFERENCE: tuple[Engine, ...] = (direct, pointwise, depthwise, im2col)
 _GROUPS = ("auto", "exact")
 _NAMES: ContextVar[tuple[str, ...]] = ContextVar("xpconv_engine", default=())
 _SEEN: ContextVar[dict[Problem, None] | None] = ContextVar("xpconv_problems", default=None)
@@ -30,7 +30,8 @@ def engine(*names: str) -> Iterator[None]:
     ----------
     *names : str
         Names of engines, the first that can solve a problem computes it: ``"im2col"`` (the
-        reference, for everything), ``"pointwise"``, ``"depthwise"``. ``"auto"`` stands for the
+        reference, for everything), ``"direct"`` (compiled, needs the extra ``fast``),
+        ``"pointwise"``, ``"depthwise"``. ``"auto"`` stands for the
         choice that is made without this block, ``"exact"`` for the same among the engines that
         form the sums of the definition.
 
@@ -164,8 +165,11 @@ def explain(problem: Problem) -> str:
     >>> print(explain(problem))
     1x1 64>256, 56x56, batch 1, int64, numpy
       forward: pointwise
+        not direct: it is compiled for float32 and float64, not for int64
       input_grad: pointwise
+        not direct: it is compiled for float32 and float64, not for int64
       weight_grad: pointwise
+        not direct: it is compiled for float32 and float64, not for int64
     """
     lines = [str(problem)]
     for task in TASKS:

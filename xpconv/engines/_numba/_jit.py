@@ -1,0 +1,17 @@
+"""How every body is compiled: without the interpreter's lock, and cached on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function at its first call with arguments of some types."""
+    options = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+    try:
+        return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+    except RuntimeError:  # nowhere to write a cache
+        return numba.njit(**options)(function)  # type: ignore[no-any-return]

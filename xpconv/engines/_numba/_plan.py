@@ -1,0 +1,210 @@
+"""Everything about a convolution's work that does not depend on the arrays' numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from .._problem import Problem
+from ._piece import Geometry
+from ._vectors import tile_rows, vector_bytes
+from ._walk import Phase, phases
+
+_FEW_COLUMNS = 6  # so narrow an output is computed for several images at a time
+
+Rows = tuple[int, int, int, int, int, int]
+"""Images ``[first, last)``, planes ``[front, back)`` and rows ``[top, bottom)`` of the walks."""
+
+
+class Plan:
+    """How a convolution, or with ``turned`` its input gradient, is computed.
+
+    x and y are what is read and what is written: for the input gradient dy and dx.
+    """
+
+    def __init__(self, problem: Problem, turned: bool) -> None:
+        self.problem = problem = _in_three_dimensions(problem)
+        self.turned = turned
+        self.phases = phases(problem, turned)
+        self.itemsize = np.dtype(problem.dtype).itemsize
+        self.flops = 2 * problem.batch * math.prod(problem.out_size) * problem.window
+        self.flops *= problem.out_channels
+        inner, outs = problem.group_in, problem.group_out
+        x_size, y_size = (
+            _four(problem.in_size, problem.in_channels),
+            _four(problem.out_size, problem.out_channels),
+        )
+        if turned:
+            inner, outs, x_size, y_size = outs, inner, y_size, x_size
+        lanes = vector_bytes() // self.itemsize
+        channelwise = problem.groups > 3 and outs * 4 <= lanes
+        repeats = outs if channelwise and outs * inner > 1 else 0
+        self.geometry = Geometry(
+            channelwise=channelwise,
+            along_batch=self._along_batch(),
+            in_place=False,
+            tall=tile_rows(),
+            lanes=lanes,
+            groups=problem.groups,
+            repeats=repeats,
+            products=1 if channelwise else problem.groups,
+            inner=inner,
+            outs=y_size[3] if channelwise else outs,
+            size=x_size,
+            pixel=inner * y_size[3] if repeats else x_size[3],
+            y_size=y_size,
+        )
+
+    def _along_batch(self) -> bool:
+        columns = max((p.walks[2].last - p.walks[2].first for p in self.phases), default=1)
+        return columns < _FEW_COLUMNS and self.problem.batch > columns
+
+    @cached_property
+    def sparse(self) -> bool:
+        """Whether some of y meets no element of the kernel."""
+        written = sum(math.prod(w.last - w.first for w in phase.walks) for phase in self.phases)
+        return written < math.prod(self.geometry.y_size[:3])
+
+    @cached_property
+    def width(self) -> int:
+        """Output channels of a block of kernels."""
+        return self.geometry.lanes * (1 if self.geometry.channelwise else 2)
+
+    @cached_property
+    def blocks(self) -> int:
+        """Blocks of kernels, of all groups."""
+        return self.geometry.products * math.ceil(self.geometry.outs / self.width)
+
+    def taps(self, phase: Phase) -> tuple[list[tuple[int, ...]], int, int]:
+        """Offsets of a phase's taps, how many numbers stand under each, and their distance.
+
+        Where the taps of a row of the kernel lie side by side, they count as one.
+        """
+        elements, geometry = phase.elements, self.geometry
+        inner, xk = geometry.inner, geometry.outs if geometry.channelwise else 1
+        across = phase.walks[2]
+        if across.dense and geometry.products == 1:
+            inner *= len(across.taps)
+            elements = elements[:: len(across.taps)]
+        return [offset for offset, _ in elements], inner, xk
+
+    @cached_property
+    def tables(self) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], int]:
+        """The phases and taps as `convolve_pieces` reads them; kernel elements of each phase."""
+        rows, elements, packed = [], [], 0
+        taps: list[tuple[int, ...]] = []
+        kernel = self.problem.kernel_size
+        for phase in self.phases:
+            offsets, inner, xk = self.taps(phase)
+            row: list[int] = []
+            for walk in phase.walks:
+                row += [walk.first, walk.last, walk.ystep, walk.yfirst, walk.xstep]
+            rows.append([*row, len(taps), len(taps) + len(offsets), packed, inner, xk])
+            taps += offsets
+            places = [(a * kernel[1] + b) * kernel[2] + c for _, (a, b, c) in phase.elements]
+            elements.append(np.array(places, dtype=np.int64))
+            packed += self.blocks * len(places) * self.geometry.inner * self.width
+        return np.array(rows), np.array(taps), elements, packed
+
+    def box(self, rows: Rows) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Corners of the part of x that a piece's walks cover."""
+        low, high = [], []
+        for axis, limit in enumerate((rows[2:4], rows[4:6], None)):
+            walks = {phase.walks[axis] for phase in self.phases}
+            if limit is not None:
+                walks = {part for walk in walks if (part := walk.within(*limit))}
+            reaches = [walk.reach for walk in walks]
+            low.append(min(first for first, _ in reaches))
+            high.append(max(last for _, last in reaches))
+        return tuple(low), tuple(high)
+
+    @cached_property
+    def whole(self) -> Rows:
+        """The piece that is everything."""
+        d, h = ([phase.walks[axis] for phase in self.phases] for axis in (0, 1))
+        return (
+            *(0, self.problem.batch),
+            *(min(w.first for w in d), max(w.last for w in d)),
+            *(min(w.first for w in h), max(w.last for w in h)),
+        )
+
+    @cached_property
+    def inside(self) -> bool:
+        """Whether no walk leaves the input, so that it can be read where it stands."""
+        low, high = self.box(self.whole)
+        sizes = self.geometry.size[:3]
+        fits = all(a >= 0 and b <= c for a, b, c in zip(low, high, sizes, strict=True))
+        return fits and not self.geometry.repeats
+
+    @lru_cache(maxsize=8)  # noqa: B019  (plans live in a cache themselves)
+    def pieces(self, budget: int, count: int) -> tuple[np.ndarray, int]:
+        """Cut into at least ``count`` pieces, if they can be, of about ``budget`` bytes each.
+
+        Returns
+        -------
+        pieces, size
+            A row (images, planes, rows, corners of the box) for each piece, and how many numbers
+            the largest of them needs in a buffer.
+        """
+        table, largest = [], 0
+        for rows in self._cut(budget, count):
+            low, high = self.box(rows)
+            pixels = math.prod(b - a for a, b in zip(low, high, strict=True))
+            largest = max(largest, (rows[1] - rows[0]) * pixels)
+            table.append([*rows, *low, *high])
+        both = self.geometry.pixel + (self.geometry.size[3] if self.geometry.repeats else 0)
+        return np.array(table), largest * both
+
+    def _cut(self, budget: int, count: int) -> Iterator[Rows]:
+        batch, geometry = self.problem.batch, self.geometry
+        _, _, front, back, top, bottom = self.whole
+        height = bottom - top
+        low, high = self.box(self.whole)
+        image = math.prod(b - a for a, b in zip(low, high, strict=True))
+        image *= geometry.pixel * self.itemsize
+        least = min(batch, geometry.tall) if geometry.along_batch else 1
+        if geometry.along_batch or (image <= budget and batch >= count):
+            size = max(least, min(budget // image, batch // count))
+            for first, last in _even(batch, math.ceil(batch / size)):
+                yield first, last, front, back, top, bottom
+            return
+        planes = back - front
+        lines = math.ceil(height * planes * batch / count)
+        lines = max(1, min(lines, budget // max(1, image // (height * planes))))
+        for n in range(batch):
+            for plane in range(front, back):
+                for first, last in _even(height, math.ceil(height / lines)):
+                    yield n, n + 1, plane, plane + 1, top + first, top + last
+
+
+@lru_cache(maxsize=1024)
+def plan_of(problem: Problem, turned: bool) -> Plan:
+    """Return the plan of a problem, made once."""
+    return Plan(problem, turned)
+
+
+def _four(size: tuple[int, ...], channels: int) -> tuple[int, int, int, int]:
+    depth, height, width = size
+    return depth, height, width, channels
+
+
+def _in_three_dimensions(problem: Problem) -> Problem:
+    more = 3 - problem.ndim
+    one = (1,) * more
+    return replace(
+        problem,
+        in_size=(*one, *problem.in_size),
+        kernel_size=(*one, *problem.kernel_size),
+        stride=(*one, *problem.stride),
+        padding=(*((0, 0),) * more, *problem.padding),
+        dilation=(*one, *problem.dilation),
+    )
+
+
+def _even(length: int, count: int) -> Iterator[tuple[int, int]]:
+    for k in range(count):
+        yield k * length // count, (k + 1) * length // count

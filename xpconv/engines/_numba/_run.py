@@ -1,0 +1,159 @@
+"""Convolutions straight from the input: no columns, only tiles of sums that stay in registers.
+
+Work is cut into pieces, a few images or some rows of one. A piece's input is copied to a buffer
+with its padding (or read where it stands, if there is none) and multiplied by kernels that were
+laid out in the order in which tiles read them. Threads take the pieces in turn; no sum depends on
+how many threads there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from ..._workspace import workspace_budget
+from .._problem import Problem
+from .._scratch import scratch
+from .._threads import each, thread_count
+from ._copy import pack, pack_channels, unpack
+from ._piece import convolve_pieces, correlate_pieces
+from ._plan import Plan, plan_of
+
+_BYTES = (
+    2**18
+)  # of a piece's input: with the kernels of some output channels it fits a core's cache
+_STRIP = 256  # places of the output whose numbers stay in the nearest cache
+_PARTIAL = 8 * 2**20  # bytes of partial weight gradients
+_PARTS = 8
+_THREADED = 8_000_000  # operations; less is done before a second thread has woken up
+_TURNS = 4  # pieces for each thread, so that none waits long for the last
+_LAID_OUT_ALONE = 2**16  # numbers of a kernel that one thread lays out
+
+
+def _threads(plan: Plan) -> int:
+    return 1 if plan.flops < _THREADED else thread_count()
+
+
+def _budget(threads: int) -> int:
+    return min(_BYTES, workspace_budget(_BYTES * threads) // threads)
+
+
+def convolve(
+    problem: Problem, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, turned: bool
+) -> np.ndarray:
+    """Return y (N, OH, OW, O); with ``turned`` dx (N, H, W, C) for ``x = dy``."""
+    plan = plan_of(problem, turned)
+    make = np.zeros if plan.phases == [] or plan.sparse else np.empty
+    size = problem.in_size if turned else problem.out_size
+    y = make((problem.batch, *size, plan.geometry.y_size[3]), dtype=x.dtype)
+    if not plan.phases:  # steps that jump over the whole input
+        return y
+    start = np.zeros(plan.geometry.y_size[3], x.dtype) if bias is None else _flat(bias)
+    threads = _threads(plan)
+    kernels = _laid_out(plan, weight, threads)
+    phases, taps, _, _ = plan.tables
+    memory, steps, in_place = _memory(plan, x)
+    geometry = plan.geometry._replace(in_place=in_place)
+    pieces, room = plan.pieces(_budget(threads), 1 if threads == 1 else _TURNS * threads)
+    flat = y.reshape(-1)
+
+    def work(first: int, last: int) -> None:
+        buffer = scratch(0 if in_place else room, x.dtype)
+        convolve_pieces(
+            geometry, pieces[first:last], phases, taps, memory, steps, buffer, kernels, start, flat
+        )
+
+    _share(work, len(pieces), threads)
+    return y
+
+
+def _share(work: Callable[[int, int], None], count: int, threads: int) -> None:
+    """Let threads take their turns at ranges of numbers below ``count``."""
+    if threads == 1:
+        work(0, count)
+        return
+    turns = min(count, _TURNS * threads)
+    each(lambda k: work(k * count // turns, (k + 1) * count // turns), turns, threads)
+
+
+def _flat(array: np.ndarray) -> np.ndarray:
+    """Return memory in C order that may be written to, so that bodies are compiled once."""
+    return np.require(array, requirements=["C", "W"]).reshape(-1)
+
+
+def _memory(plan: Plan, x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...], bool]:
+    """Return x's memory, flat; its strides (N, D, H, W, C); whether it can be read in place."""
+    if min(x.strides) < 0 or not x.flags.writeable or any(s % x.itemsize for s in x.strides):
+        x = x.copy()
+    n, *spatial, c = (stride // x.itemsize for stride in x.strides)
+    steps = (n, *(0,) * (3 - len(spatial)), *spatial, c)
+    if x.flags.c_contiguous:
+        return x.reshape(-1), steps, plan.inside
+    span = 1 + sum(
+        (length - 1) * step for length, step in zip(x.shape, (n, *spatial, c), strict=True)
+    )
+    return np.lib.stride_tricks.as_strided(x, (span,), (x.itemsize,)), steps, False
+
+
+def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
+    """Kernels in the order of the tiles of all phases."""
+    weight = np.require(weight, requirements=["C", "W"]).reshape(*weight.shape[:2], -1)
+    phases, _, elements, size = plan.tables
+    packed = np.empty(size, dtype=weight.dtype)
+    groups = plan.problem.groups
+    for phase, taps in zip(phases, elements, strict=True):
+        if plan.geometry.channelwise:
+            pack_channels(weight, taps, packed, phase[17], groups, plan.width, plan.turned)
+            continue
+
+        def work(first: int, last: int, at: int = phase[17], taps: np.ndarray = taps) -> None:
+            pack(weight, taps, packed, at, groups, plan.width, plan.turned, first, last)
+
+        _share(work, plan.blocks, 1 if size < _LAID_OUT_ALONE else threads)
+    return packed
+
+
+def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
+    """Return dweight (O, C/G, KH, KW)."""
+    plan = plan_of(problem, False)
+    geometry, threads = plan.geometry, _threads(plan)
+    phases, taps, (elements,), _ = plan.tables
+    shape = (geometry.products, elements.size, geometry.inner, geometry.outs)
+    parts = min(_PARTS, _PARTIAL // (math.prod(shape) * x.itemsize), problem.batch)
+    parts = 1 if plan.flops < _THREADED else max(1, parts)
+    sums = np.zeros((parts, *shape), dtype=x.dtype)
+    memory, steps, in_place = _memory(plan, x)
+    geometry = geometry._replace(in_place=in_place)
+    pieces, room = plan.pieces(_budget(threads), parts)
+    edges = np.searchsorted(pieces[:, 0], [k * problem.batch // parts for k in range(parts + 1)])
+    splits = _splits(plan, math.ceil(2 * threads / parts) if threads > 1 else 1)
+    flat = _flat(dy)
+
+    def work(number: int) -> None:
+        part, split = divmod(number, len(splits))
+        first, last = splits[split]
+        mine = pieces[edges[part] : edges[part + 1]]
+        buffer = scratch(0 if in_place else room, x.dtype)
+        correlate_pieces(
+            geometry, mine, phases[0], taps, memory, steps, buffer, flat, first, last - first,
+            sums[part].reshape(-1), _STRIP,
+        )  # fmt: skip
+
+    each(work, parts * len(splits), threads)
+    dweight = np.empty((problem.out_channels, problem.group_in, elements.size), dtype=x.dtype)
+    _share(
+        lambda first, last: unpack(sums, dweight, first, last),
+        problem.out_channels,
+        1 if dweight.size < _LAID_OUT_ALONE else threads,
+    )
+    return dweight.reshape(problem.out_channels, problem.group_in, *problem.kernel_size)
+
+
+def _splits(plan: Plan, wanted: int) -> list[tuple[int, int]]:
+    """Cut the output channels of one product at whole blocks, for threads to share."""
+    outs, blocks = plan.geometry.outs, math.ceil(plan.geometry.outs / plan.width)
+    count = min(blocks, wanted) if plan.geometry.products == 1 else 1
+    edges = [min(k * blocks // count * plan.width, outs) for k in range(count)]
+    return list(zip(edges, [*edges[1:], outs], strict=True))

@@ -1,0 +1,122 @@
+"""Tiles over all rows and output channels of a piece."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._jit import jit
+from ._tile import dense, dense_narrow, diagonal
+
+
+@jit
+def sweep(
+    channelwise: bool,
+    tall: int,
+    lanes: int,
+    start: Any,
+    s0: int,
+    add: bool,
+    x: Any,
+    xs: Any,
+    xm: int,
+    xk: int,
+    w: Any,
+    w0: int,
+    wk: int,
+    wn: int,
+    y: Any,
+    ys: Any,
+    ym: int,
+    xo: Any,
+    wo: Any,
+    inner: int,
+    rows: int,
+    outs: int,
+) -> None:
+    """Compute ``y[ys[p] + m*ym + o]`` for all places p, ``m < rows`` and ``o < outs``.
+
+    Each is the sum over t and ``k < inner`` of ``x[xs[p] + m*xm + xo[t] + k*xk]`` times
+    ``w[w0 + block*wn + wo[t] + k*wk + o]``, and begins as ``start[s0 + o]``; with ``add`` as what
+    stands in y. Output channels come in blocks of ``2 * lanes``. With ``channelwise`` x has a
+    number for each output channel, too, and blocks are of ``lanes``.
+    """
+    width = lanes if channelwise else 2 * lanes
+    tiles = (rows + tall - 1) // tall
+    for block in range((outs + width - 1) // width):
+        o = block * width
+        n = min(width, outs - o)
+        wb = w0 + block * wn
+        for p in range(xs.size):
+            for tile in range(tiles):
+                m = tile * rows // tiles
+                high = (tile + 1) * rows // tiles - m
+                xp, yp = xs[p] + m * xm, ys[p] + m * ym + o
+                sp, sm = (yp, ym) if add else (s0 + o, 0)
+                taps = xo.size
+                if channelwise:
+                    xp += o
+                    diagonal(
+                        high,
+                        start,
+                        sp,
+                        sm,
+                        x,
+                        xp,
+                        xm,
+                        xk,
+                        w,
+                        wb,
+                        wk,
+                        y,
+                        yp,
+                        ym,
+                        xo,
+                        wo,
+                        taps,
+                        inner,
+                        n,
+                    )
+                elif n > lanes:
+                    dense(
+                        high,
+                        start,
+                        sp,
+                        sm,
+                        x,
+                        xp,
+                        xm,
+                        xk,
+                        w,
+                        wb,
+                        wk,
+                        y,
+                        yp,
+                        ym,
+                        xo,
+                        wo,
+                        taps,
+                        inner,
+                        n,
+                    )
+                else:
+                    dense_narrow(
+                        high,
+                        start,
+                        sp,
+                        sm,
+                        x,
+                        xp,
+                        xm,
+                        xk,
+                        w,
+                        wb,
+                        wk,
+                        y,
+                        yp,
+                        ym,
+                        xo,
+                        wo,
+                        taps,
+                        inner,
+                        n,
+                    )
