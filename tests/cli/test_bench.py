@@ -12,7 +12,7 @@ from xpconv import cli
     ("words", "parts"),
     [
         (["--layer", "2x4x3", "2x8x8"], ["forward:", "forward and backward:", " ms"]),
-        (["--layer", "2x4x1", "2x8x8", "--explain"], ["1x1 2>4, 8x8, batch 16", "pointwise"]),
+        (["--layer", "2x4x1", "2x8x8", "--explain"], ["1x1 2>4, 8x8, batch 16", "forward: "]),
         (
             ["--layer", "4x4x3", "4x9x9", "--groups", "4", "--stride", "2", "--explain"],
             ["stride 2x2", "4 groups", "input_grad: "],
