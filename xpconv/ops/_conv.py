@@ -124,7 +124,8 @@ def conv2d(
     Parameters
     ----------
     x : array, shape (N, C, H, W) or (C, H, W)
-        Images. Memory in channels-last order is used as it is; other orders are read slower.
+        Images of real or complex numbers or of integers, which have no gradient. Memory in
+        channels-last order is used as it is; other orders are read slower.
     weight : array, shape (O, C/groups, KH, KW)
         Kernels, in the dtype of ``x``.
     bias : array, shape (O,), optional
@@ -161,7 +162,9 @@ def conv2d(
     Windows become the rows of a matrix of columns (im2col), and the sum one matrix product. The
     way back keeps ``x`` and ``weight``, never the columns:
     :math:`db = \sum dy`; :math:`dw` is the correlation of ``x`` with ``dy``; :math:`dx` is the
-    full convolution of ``dy`` with ``w``. Memory beyond the result is bounded by `conv_workspace`.
+    full convolution of ``dy`` with ``w``; of complex numbers the conjugate is taken of ``x`` and
+    ``w`` there, as in PyTorch. Half precision is computed in single precision and rounded once.
+    Memory beyond the result is bounded by `conv_workspace`.
     Counterpart of ``torch.nn.functional.conv2d``.
 
     Examples

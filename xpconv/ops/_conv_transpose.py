@@ -142,7 +142,7 @@ def conv_transpose2d(
     Parameters
     ----------
     x : array, shape (N, C, H, W) or (C, H, W)
-        Images.
+        Images of any dtype that `conv2d` takes.
     weight : array, shape (C, O/groups, KH, KW)
         Kernels, in the dtype of ``x``: those of a `conv2d` from O to C channels.
     bias : array, shape (O,), optional
