@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from .._arrays import describe, namespace
+from .._arrays import describe, is_floating, namespace
 from .._libraries import quiet
 from .._typing import Array, Pullback
 from ._options import Options
@@ -100,10 +100,10 @@ def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, 
         name = getattr(operation, "__name__", repr(operation))
         raise TypeError(f"{name} is not a differentiable operation of xpconv.ops") from None
     _bind(operation, args, kwargs)
-    given = _given(operation, args, kwargs)
     args, kwargs = options.plain(args, kwargs)
     with quiet():
         y, pullback = rule(*args, **kwargs)
+    whole = [_is_whole(x) for x in _arrays_given(operation, args, kwargs)]
     primary = y[0] if isinstance(y, tuple) else y
     shape, dtype, home = primary.shape, primary.dtype, describe(primary)  # y is not kept alive
 
@@ -117,8 +117,11 @@ def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, 
             )
         if dy.dtype != dtype:
             raise TypeError(f"the cotangent must have dtype {dtype}, got {dy.dtype}")
+        if all(whole):
+            return (None,) * len(whole)
         with quiet():
-            return pullback(dy)[:given]
+            gradients = pullback(dy)[: len(whole)]
+        return tuple(None if w else dx for w, dx in zip(whole, gradients, strict=True))
 
     return y, checked
 
@@ -147,12 +150,21 @@ def _array_parameters(operation: Callable[..., Any]) -> tuple[tuple[str, int, bo
     )
 
 
-def _given(operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-    """Count the array parameters up to the last one that the call passes."""
+def _arrays_given(
+    operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> list[Array | None]:
+    """List the arguments for array parameters, up to the last one that the call passes."""
+    arrays: list[Array | None] = []
     count = 0
-    for place, (name, index, variadic) in enumerate(_array_parameters(operation), 1):
+    for name, index, variadic in _array_parameters(operation):
         if variadic:
-            return place - 1 + max(len(args) - index, 0)
+            return [*arrays, *args[index:]]
+        arrays.append(args[index] if index < len(args) else kwargs.get(name))
         if index < len(args) or name in kwargs:
-            count = place
-    return count
+            count = len(arrays)
+    return arrays[:count]
+
+
+def _is_whole(x: Array | None) -> bool:
+    """Whether this is nothing, integers or truth values, along which nothing can be derived."""
+    return x is None or not is_floating(namespace(x=x), x)
