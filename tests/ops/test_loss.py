@@ -322,7 +322,6 @@ def test_cross_entropy_with_probabilities_as_pytorch(
             logits, labels, weight, **options
         ),
         [rng.normal(size=shape), reference.softmax(rng.normal(size=shape), 1), weight],
-        without_gradient=(2,),
         dtype=dtype,
         **options,
     )

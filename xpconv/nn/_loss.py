@@ -52,9 +52,9 @@ class Loss:
         self._names = tuple(options)
         for name, value in options.items():
             setattr(self, name, value)
-        self._check()
+        self._check(options)
 
-    def _check(self) -> None:
+    def _check(self, options: dict[str, Any]) -> None:
         """Refuse options at once that the operation would refuse later, where PyTorch does."""
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import ops
 from ._loss import Loss
 
@@ -121,9 +123,9 @@ class MultiMarginLoss(Loss):
 
     _op = staticmethod(ops.multi_margin_loss)
 
-    def _check(self) -> None:
-        if self.p not in (1, 2):
-            raise ValueError(f"only p == 1 and p == 2 supported, got p={self.p}")
+    def _check(self, options: dict[str, Any]) -> None:
+        if options["p"] not in (1, 2):
+            raise ValueError(f"only p == 1 and p == 2 supported, got p={options['p']}")
 
 
 class MultiLabelMarginLoss(Loss):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import ops
 from ._loss import Loss
 
@@ -183,8 +185,8 @@ class TripletMarginLoss(Loss):
 
     _op = staticmethod(ops.triplet_margin_loss)
 
-    def _check(self) -> None:
-        _positive(self.margin)
+    def _check(self, options: dict[str, Any]) -> None:
+        _positive(options["margin"])
 
 
 class TripletMarginWithDistanceLoss(Loss):
@@ -206,5 +208,5 @@ class TripletMarginWithDistanceLoss(Loss):
 
     _op = staticmethod(ops.triplet_margin_with_distance_loss)
 
-    def _check(self) -> None:
-        _positive(self.margin)
+    def _check(self, options: dict[str, Any]) -> None:
+        _positive(options["margin"])

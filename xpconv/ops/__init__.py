@@ -90,6 +90,7 @@ from ._loss_density import (
 from ._loss_divergence import (
     kl_div as kl_div,
 )
+from ._loss_huber import huber_loss as huber_loss, smooth_l1_loss as smooth_l1_loss
 from ._loss_margin import (
     multi_margin_loss as multi_margin_loss,
     multilabel_margin_loss as multilabel_margin_loss,
@@ -106,12 +107,7 @@ from ._loss_pairs import (
     hinge_embedding_loss as hinge_embedding_loss,
     margin_ranking_loss as margin_ranking_loss,
 )
-from ._loss_regression import (
-    huber_loss as huber_loss,
-    l1_loss as l1_loss,
-    mse_loss as mse_loss,
-    smooth_l1_loss as smooth_l1_loss,
-)
+from ._loss_regression import l1_loss as l1_loss, mse_loss as mse_loss
 from ._loss_soft_margin import (
     multilabel_soft_margin_loss as multilabel_soft_margin_loss,
     soft_margin_loss as soft_margin_loss,

@@ -19,13 +19,13 @@ def times(factor: Array | None, x: Array) -> Array:
 
 
 def _binary_operands(
-    input: Array, target: Array, **weights: Array | None
+    input: Array, target: Array, weight: Array | None, pos_weight: Array | None = None
 ) -> tuple[Namespace, list[Array]]:
     """Input and target of one shape and dtype; weights, whole numbers too, that broadcast."""
     operands(integers="refused", input=input, target=target)
-    xp, arrays = operands(input=input, target=target, **weights)
+    xp, arrays = operands(input=input, target=target, weight=weight, pos_weight=pos_weight)
     same_shape(input=input, target=target)
-    broadcasts_to("input", input=input, **weights)
+    broadcasts_to("input", input=input, weight=weight, pos_weight=pos_weight)
     return xp, arrays
 
 
@@ -33,7 +33,7 @@ def _binary_operands(
 def _binary_cross_entropy_vjp(
     input: Array, target: Array, weight: Array | None = None, reduction: str = "mean"
 ) -> tuple[Array, Pullback]:
-    xp, (input, target, weight) = _binary_operands(input, target, weight=weight)
+    xp, (input, target, weight, _) = _binary_operands(input, target, weight)
     for name, array in (("input", input), ("target", target)):
         if fails(xp, ~((array >= 0) & (array <= 1))):
             raise ValueError(f"all elements of {name} should be between 0 and 1")
@@ -107,9 +107,7 @@ def _bce_with_logits_vjp(
     reduction: str = "mean",
     pos_weight: Array | None = None,
 ) -> tuple[Array, Pullback]:
-    xp, (input, target, weight, pos_weight) = _binary_operands(
-        input, target, weight=weight, pos_weight=pos_weight
-    )
+    xp, (input, target, weight, pos_weight) = _binary_operands(input, target, weight, pos_weight)
     no, yes = binary_costs(xp, input)
     positive = times(pos_weight, target)
     loss = (1 - target) * no + positive * yes

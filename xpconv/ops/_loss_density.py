@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .._arrays import conjugate, is_floating
+from .._arrays import conjugate, require_floating
 from .._typing import Array, Pullback
 from ._broadcast import broadcast_shape
 from ._loss_operands import fails, loss_rule, operands
@@ -21,6 +21,7 @@ def _poisson_nll_loss_vjp(
     eps: float = 1e-8,
     reduction: str = "mean",
 ) -> tuple[Array, Pullback]:
+    operands(integers="float32", complexes=True, input=input)
     xp, (input, target) = operands(
         integers="float32", booleans=True, complexes=not full, input=input, target=target
     )
@@ -106,8 +107,8 @@ def _gaussian_nll_loss_vjp(
     number = isinstance(var, float)  # PyTorch refuses a plain int, and so do we
     arrays = {"input": input, "target": target} | ({} if number else {"var": var})
     xp, (input, target, *rest) = operands(**arrays)
-    if not number and not is_floating(xp, var):
-        raise TypeError(f"var must have a real floating dtype, got {var.dtype}")
+    if rest:
+        require_floating(xp, var=var)
     variance = constant(xp, var, input) if number else _fitting(rest[0], input)
     broadcast_shape(input=input, target=target, var=variance)
     if (number and var < 0) or (not number and fails(xp, variance < 0)):

@@ -13,7 +13,7 @@ def class_axis(name: str, scores: Array) -> int:
     """The axis of the classes: 1 for (N, C, ...), 0 for (C,)."""
     if scores.ndim == 0:
         raise ValueError(f"{name} must have a class axis, got shape ()")
-    return min(1, scores.ndim - 1)
+    return 1 if scores.ndim > 1 else 0
 
 
 def class_weights(xp: Namespace, name: str, scores: Array, weight: Array | None) -> Array | float:

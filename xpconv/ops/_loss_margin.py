@@ -74,16 +74,16 @@ def _multi_margin_loss_vjp(
     gap = margin - own + scores
     rivals = (gap > 0) & ~here  # as in PyTorch, NaN is no rival
     gap = xp.where(rivals, gap, zero)
-    at_label = xp.astype(here, scores.dtype)
     factor: Array | float = 1 / classes
     if weight is not None:
-        weights = class_weights(xp, "input", scores, weight) * at_label
+        weights = class_weights(xp, "input", scores, weight) * xp.astype(here, scores.dtype)
         factor = xp.sum(weights, axis=1, keepdims=True, dtype=scores.dtype) / classes
     loss = xp.sum((gap if p == 1 else gap * gap) * factor, axis=1, dtype=scores.dtype)
 
     def slope() -> Array:
         push = (xp.astype(rivals, scores.dtype) if p == 1 else 2 * gap) * factor
-        return push - at_label * xp.sum(push, axis=1, keepdims=True, dtype=push.dtype)
+        lead = xp.sum(push, axis=1, keepdims=True, dtype=push.dtype)
+        return xp.where(here, -lead, push)
 
     return _finished_rows(xp, loss, tuple(target.shape), reduction, input, slope)
 

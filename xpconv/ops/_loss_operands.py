@@ -103,10 +103,11 @@ def operands(
     given = {name: array for name, array in arrays.items() if array is not None}
     floating = {name: array for name, array in given.items() if is_floating(xp, array)}
     for name, array in given.items():
-        kind = "bool" if array.dtype == xp.bool else "whole"
-        if (is_complex(array) and not complexes) or (
-            name not in floating and (integers == "refused" or (kind == "bool" and not booleans))
-        ):
+        if name in floating:
+            taken = complexes or not is_complex(array)
+        else:
+            taken = integers != "refused" and (booleans or array.dtype != xp.bool)
+        if not taken:
             raise TypeError(f"{name} must have a real floating dtype, got {array.dtype}")
     if floating:
         dtype = same_dtype(**floating)
@@ -124,9 +125,10 @@ def operands(
 
 def same_shape(**arrays: Array | None) -> None:
     """Refuse arrays whose shapes differ from the first one's."""
-    (first, reference), *others = arrays.items()
+    given = {name: array for name, array in arrays.items() if array is not None}
+    (first, reference), *others = given.items()
     for name, array in others:
-        if array is not None and array.shape != reference.shape:
+        if array.shape != reference.shape:
             raise ValueError(
                 f"{first} and {name} must have the same shape, got {tuple(reference.shape)} and "
                 f"{tuple(array.shape)}"
@@ -135,10 +137,9 @@ def same_shape(**arrays: Array | None) -> None:
 
 def broadcasts_to(reference: str, /, **arrays: Array | None) -> None:
     """Refuse arrays that do not broadcast to the shape of the one named ``reference``."""
-    goal = tuple(arrays[reference].shape)  # type: ignore[union-attr]
-    for name, array in arrays.items():
-        if array is None:
-            continue
+    given = {name: array for name, array in arrays.items() if array is not None}
+    goal = tuple(given[reference].shape)
+    for name, array in given.items():
         shape = tuple(array.shape)
         pairs = zip(reversed(shape), reversed(goal), strict=False)
         if len(shape) > len(goal) or any(a not in (1, b) for a, b in pairs):

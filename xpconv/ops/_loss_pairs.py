@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from array_api_compat import device
-
 from .._arrays import is_floating, namespace
-from .._typing import Array, Pullback
+from .._typing import Array, Namespace, Pullback
 from ._broadcast import broadcast_shape, sum_to
 from ._loss_operands import loss_rule, operands
 from ._loss_reduce import PYTORCH_EPSILON, constant, finished
 from ._registry import differentiable
 
+
+def _answers(xp: Namespace, target: Array) -> Array:
+    """The target in a dtype that has a -1 to compare with."""
+    return target if is_floating(xp, target) else xp.astype(target, xp.int64)
 
 
 @loss_rule
@@ -23,10 +25,10 @@ def _hinge_embedding_loss_vjp(
     else:  # the target is only compared: it has no say in the result's dtype
         operands(integers="kept", input=input)
     broadcast_shape(input=input, target=target)
-    zero = xp.zeros((), dtype=input.dtype, device=device(input))
-    bound = margin if is_floating(xp, input) else int(margin)
-    missing = xp.full((), bound, dtype=input.dtype, device=device(input)) - input
-    apart, together = target != 1, target != -1
+    zero = constant(xp, 0, input)
+    missing = constant(xp, margin if is_floating(xp, input) else int(margin), input) - input
+    answer = _answers(xp, target)
+    apart, together = answer != 1, answer != -1
     loss = xp.where(apart, xp.maximum(missing, zero), zero) + xp.where(together, input, zero)
 
     def dinput() -> Array:
@@ -156,7 +158,8 @@ def _cosine_embedding_loss_vjp(
     cosine = total(a * b) / lengths
     broadcast_shape(cosine=cosine, target=target)
     zero = constant(xp, 0, cosine)
-    alike, apart, excess = target == 1, target == -1, cosine - margin
+    answer = _answers(xp, target)
+    alike, apart, excess = answer == 1, answer == -1, cosine - margin
     loss = xp.where(alike, 1 - cosine, zero) + xp.where(apart, xp.maximum(excess, zero), zero)
 
     def dcosine() -> Array:

@@ -47,7 +47,7 @@ def _triplet(
         push = spread(dy) * xp.astype(missing >= 0, missing.dtype)
 
         def through(back: Pullback, d: Array, share: Array) -> tuple[Array, ...]:
-            return back(sum_to(xp, push * share, tuple(d.shape)))  # type: ignore[return-value]
+            return back(sum_to(xp, push * share, tuple(d.shape)))
 
         danchor, dpositive = through(near_back, near, constant(xp, 1, near))
         # Of two equal distances each takes half, as in PyTorch.
