@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 from types import ModuleType
 
 import pytest
@@ -79,9 +80,14 @@ def test_all_is_sorted(name: str) -> None:
     """As the linter sorts it: constants, classes, then the rest."""
     names = list(loaded(name).__all__)
     groups = [[k for k in names if k.isupper()], [k for k in names if k[0].isupper()]]
-    expected = sorted(groups[0]) + sorted(set(groups[1]) - set(groups[0]))
-    expected += sorted(set(names) - set(expected))
+    expected = sorted(groups[0]) + sorted(set(groups[1]) - set(groups[0]), key=natural)
+    expected += sorted(set(names) - set(expected), key=natural)
     assert names == expected
+
+
+def natural(name: str) -> list[str | int]:
+    """A key that puts ``resnet18`` before ``resnet101``."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 @MODULES

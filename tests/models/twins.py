@@ -73,6 +73,26 @@ def make_twins(torch: Any) -> dict[str, Callable[..., Any]]:
             out += identity
             return self.relu(out)
 
+    class Bottleneck(nn.Module):
+        def __init__(
+            self, inplanes: int, planes: int, stride: int, downsample: Any, groups: int, base: int
+        ) -> None:
+            super().__init__()
+            width = int(planes * (base / 64.0)) * groups
+            self.conv1 = nn.Conv2d(inplanes, width, 1, bias=False)
+            self.bn1 = nn.BatchNorm2d(width)
+            self.conv2 = nn.Conv2d(width, width, 3, stride, 1, groups=groups, bias=False)
+            self.bn2 = nn.BatchNorm2d(width)
+            self.conv3 = nn.Conv2d(width, planes * 4, 1, bias=False)
+            self.bn3 = nn.BatchNorm2d(planes * 4)
+            self.downsample = downsample
+
+        def forward(self, x: Any) -> Any:
+            identity = x if self.downsample is None else self.downsample(x)
+            out = functional.relu(self.bn1(self.conv1(x)))
+            out = functional.relu(self.bn2(self.conv2(out)))
+            return functional.relu(self.bn3(self.conv3(out)) + identity)
+
     class ResNet(nn.Module):
         def __init__(
             self,
@@ -80,9 +100,14 @@ def make_twins(torch: Any) -> dict[str, Callable[..., Any]]:
             num_classes: int = 1000,
             in_channels: int = 3,
             cifar: bool = False,
+            groups: int = 1,
+            base: int | None = None,
         ) -> None:
             super().__init__()
             self.inplanes = 64
+            self.make, self.expansion = BasicBlock, 1
+            if base is not None:
+                self.make, self.expansion = partial(Bottleneck, groups=groups, base=base), 4
             if cifar:
                 self.conv1 = nn.Conv2d(in_channels, 64, 3, padding=1, bias=False)
             else:
@@ -95,21 +120,21 @@ def make_twins(torch: Any) -> dict[str, Callable[..., Any]]:
             self.layer3 = self._make_layer(256, layers[2], 2)
             self.layer4 = self._make_layer(512, layers[3], 2)
             self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-            self.fc = nn.Linear(512, num_classes)
+            self.fc = nn.Linear(512 * self.expansion, num_classes)
             for module in self.modules():
                 if isinstance(module, nn.Conv2d):
                     nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
         def _make_layer(self, planes: int, blocks: int, stride: int) -> Any:
-            downsample = None
-            if stride != 1 or self.inplanes != planes:
+            downsample, out = None, planes * self.expansion
+            if stride != 1 or self.inplanes != out:
                 downsample = nn.Sequential(
-                    nn.Conv2d(self.inplanes, planes, 1, stride=stride, bias=False),
-                    nn.BatchNorm2d(planes),
+                    nn.Conv2d(self.inplanes, out, 1, stride=stride, bias=False),
+                    nn.BatchNorm2d(out),
                 )
-            stack = [BasicBlock(self.inplanes, planes, stride, downsample)]
-            self.inplanes = planes
-            stack += [BasicBlock(planes, planes, 1, None) for _ in range(1, blocks)]
+            stack = [self.make(self.inplanes, planes, stride, downsample)]
+            self.inplanes = out
+            stack += [self.make(out, planes, 1, None) for _ in range(1, blocks)]
             return nn.Sequential(*stack)
 
         def forward(self, x: Any) -> Any:
@@ -141,6 +166,7 @@ def make_twins(torch: Any) -> dict[str, Callable[..., Any]]:
         "lenet5": LeNet5,
         "small_vgg": SmallVGG,
         "digits_cnn": DigitsCNN,
+        "bottleneck": ResNet,
         "resnet18": partial(ResNet, (2, 2, 2, 2)),
         "resnet34": partial(ResNet, (3, 4, 6, 3)),
         "resnet18_cifar": partial(ResNet, (2, 2, 2, 2), num_classes=10, cifar=True),
