@@ -23,16 +23,16 @@ def _linear_vjp(x: Array, weight: Array, bias: Array | None = None) -> tuple[Arr
     xp = _numbers(x=x, weight=weight, bias=bias)
     if weight.ndim not in (1, 2):
         raise ValueError(f"weight must have shape (O, I) or (I,), got {tuple(weight.shape)}")
-    *out, features = weight.shape
+    out, features = tuple(weight.shape[:-1]), weight.shape[-1]
     if x.ndim < 1 or x.shape[-1] != features:
         raise ValueError(
             f"x has shape {tuple(x.shape)} but weight {tuple(weight.shape)} expects "
             f"{features} features in the last axis"
         )
-    if bias is not None and (not out or tuple(bias.shape) != tuple(out)):
+    if bias is not None and tuple(bias.shape) != out:
         raise ValueError(
-            f"bias must have shape (O,) for weight (O, I), got bias {tuple(bias.shape)} for "
-            f"weight {tuple(weight.shape)}"
+            f"bias must have shape {out} for weight of shape {tuple(weight.shape)}, got "
+            f"{tuple(bias.shape)}"
         )
     # One 2-D product, (rows, I) @ (I, O): batched products are slow on some libraries.
     flat = (math.prod(x.shape[:-1]), features)
@@ -46,7 +46,7 @@ def _linear_vjp(x: Array, weight: Array, bias: Array | None = None) -> tuple[Arr
         dx = xp.matmul(dy2, conjugate(xp, matrix))  # (rows, O) @ (O, I)
         x2 = conjugate(xp, xp.reshape(x, flat))
         dweight = xp.matmul(xp.permute_dims(dy2, (1, 0)), x2)  # (O, rows) @ (rows, I)
-        dbias = None if bias is None else xp.sum(dy2, axis=0, dtype=dy.dtype)
+        dbias = None if bias is None else xp.reshape(xp.sum(dy2, axis=0, dtype=dy.dtype), out)
         return xp.reshape(dx, x.shape), xp.reshape(dweight, weight.shape), dbias
 
     return xp.reshape(y, (*x.shape[:-1], *out)), pullback
@@ -62,8 +62,8 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
         Input, with any number of leading axes.
     weight : array, shape (O, I) or (I,)
         One row per output feature; without the axis O there is one, and no axis for it.
-    bias : array, shape (O,), optional
-        One number per output feature. Not with a single row.
+    bias : array, shape (O,) or (), optional
+        One number per output feature.
 
     Returns
     -------

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from .._arrays import add_at, conjugate, namespace, require_floating, same_dtype
+from .._libraries import quiet
 from .._typing import Array, Namespace, Pullback
 from ._broadcast import sum_to
 from ._precision import is_half, narrowed, widened
@@ -68,8 +69,6 @@ def standardise(
     mean = None
     if centre:
         mean = sum_along(xp, x, axes) / count
-        # An infinity leaves nothing but NaN; said here, lest the library complain of inf - inf.
-        mean = xp.where(xp.isfinite(mean), mean, math.nan)
     centred = x if mean is None else x - mean
     var = sum_along(xp, centred * centred, axes) / count
     rstd = 1 / xp.sqrt(var + eps)
@@ -141,13 +140,15 @@ def standardised_view(
             return None
         return narrowed(xp.reshape(gradient, tuple(array.shape)), array.dtype)
 
-    y, back, mean, var = standardise(
-        xp, view(widened(x)), axes, stretched(weight), stretched(bias), eps, centre
-    )
+    with quiet():  # layers call this without the registry
+        y, back, mean, var = standardise(
+            xp, view(widened(x)), axes, stretched(weight), stretched(bias), eps, centre
+        )
     dtype = x.dtype
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        dx, dweight, dbias = back(view(widened(dy)))
+        with quiet():
+            dx, dweight, dbias = back(view(widened(dy)))
         return narrowed(unview(dx), dtype), returned(dweight, weight), returned(dbias, bias)
 
     return Standardised(narrowed(unview(y), dtype), pullback, mean, var)

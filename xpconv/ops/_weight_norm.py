@@ -35,7 +35,6 @@ def _weight_norm_vjp(v: Array, g: Array, dim: int | None = 0) -> tuple[Array, Pu
             f"g must have shape {tuple(norm.shape)} for v of shape {tuple(v.shape)} and dim={dim}, "
             f"got {tuple(g.shape)}"
         )
-    norm = xp.where(norm == 0, math.nan, norm)  # no direction: PyTorch's 0 / 0
     scale = g / norm
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
