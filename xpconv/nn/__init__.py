@@ -86,6 +86,7 @@ from ._loss_scores import (
     MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss,
     MultiMarginLoss as MultiMarginLoss,
     NLLLoss as NLLLoss,
+    SigmoidFocalLoss as SigmoidFocalLoss,
     SoftMarginLoss as SoftMarginLoss,
 )
 from ._loss_values import (
@@ -108,13 +109,14 @@ from ._max_unpool import (
     MaxUnpool2d as MaxUnpool2d,
     MaxUnpool3d as MaxUnpool3d,
 )
-from ._module import Module as Module, observe as observe
+from ._module import Module as Module
 from ._node import Input as Input
 from ._norm import (
     BatchNorm1d as BatchNorm1d,
     BatchNorm2d as BatchNorm2d,
     BatchNorm3d as BatchNorm3d,
 )
+from ._observe import observe as observe
 from ._pad import (
     CircularPad1d as CircularPad1d,
     CircularPad2d as CircularPad2d,
@@ -269,6 +271,7 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SigmoidFocalLoss",
     "SmoothL1Loss",
     "SoftMarginLoss",
     "Softmax",

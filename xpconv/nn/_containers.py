@@ -7,7 +7,8 @@ from typing import Any
 
 from .. import ops
 from .._typing import Array
-from ._module import Backward, Grads, Module, prefixed, under_first_names
+from ._gradients import prefixed, under_first_names
+from ._module import Backward, Grads, Module
 
 
 class _Container(Module):

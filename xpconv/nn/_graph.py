@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .._typing import Array
-from ._module import Backward, Grads, Module, merge, prefixed, under_first_names
+from ._gradients import merge, prefixed, under_first_names
+from ._module import Backward, Grads, Module
 from ._node import Node
 
 

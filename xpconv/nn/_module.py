@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from numbers import Number
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -14,6 +11,7 @@ from array_api_compat import is_array_api_obj
 from .._typing import Array, DType
 from ..backend import Backend, backend_of, get_backend
 from ._node import Node
+from ._observe import observed
 from ._state import load_state
 
 if TYPE_CHECKING:
@@ -21,60 +19,6 @@ if TYPE_CHECKING:
 
 Grads = dict[str, Array]
 Backward = Callable[[Array], tuple[Any, Grads]]
-Observer = Callable[["Module", tuple[Any, ...], Any], None]
-
-_OBSERVERS: ContextVar[tuple[Observer, ...]] = ContextVar("xpconv_observers", default=())
-_RUNNING: ContextVar[frozenset[int]] = ContextVar("xpconv_running", default=frozenset())
-
-
-@contextmanager
-def observe(callback: Observer) -> Iterator[None]:
-    """Show every layer's inputs and output to a callback within a ``with`` block.
-
-    Parameters
-    ----------
-    callback : callable
-        ``callback(module, inputs, output)`` is called when a layer's forward pass or inference
-        has finished, inner layers before the container that holds them.
-    """
-    token = _OBSERVERS.set((*_OBSERVERS.get(), callback))
-    try:
-        yield
-    finally:
-        _OBSERVERS.reset(token)
-
-
-@contextmanager
-def unobserved(module: Module) -> Iterator[None]:
-    """Hide one layer from the observers within a ``with`` block, as it stands in for another."""
-    token = _RUNNING.set(_RUNNING.get() | {id(module)})
-    try:
-        yield
-    finally:
-        _RUNNING.reset(token)
-
-
-def _observed(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a layer's method report to the observer, if there is one."""
-
-    @functools.wraps(method)
-    def report(self: Module, *inputs: Any, **options: Any) -> Any:
-        observers, running = _OBSERVERS.get(), _RUNNING.get()
-        if not observers or id(self) in running:  # a method that calls another of its own
-            return method(self, *inputs, **options)
-        token = _RUNNING.set(running | {id(self)})
-        try:
-            result = method(self, *inputs, **options)
-        finally:
-            _RUNNING.reset(token)
-        arrays = tuple(
-            x for x in inputs if not isinstance(x, bool)
-        )  # ``training`` may be among them
-        for observer in observers:
-            observer(self, arrays, result[0] if method.__name__ == "forward" else result)
-        return result
-
-    return report
 
 
 class Module:
@@ -108,7 +52,7 @@ class Module:
         super().__init_subclass__(**options)
         for name in ("forward", "infer"):
             if name in cls.__dict__:
-                setattr(cls, name, _observed(cls.__dict__[name]))
+                setattr(cls, name, observed(cls.__dict__[name]))
 
     # --- computing -------------------------------------------------------------------------------
 
@@ -373,30 +317,3 @@ def _size(array: Array) -> int:
     for size in array.shape:
         count *= size
     return count
-
-
-def prefixed(prefix: str, grads: Grads) -> Grads:
-    """Put a child's name before the keys of its gradients."""
-    return {f"{prefix}.{key}": value for key, value in grads.items()}
-
-
-def under_first_names(owner: Module, grads: Grads) -> Grads:
-    """Sum the gradients of a shared module under its first name, as `Module.parameters` has it."""
-    first: dict[int, str] = {}
-    second: dict[str, str] = {}
-    for place, module in owner.named_modules():
-        original = first.setdefault(id(module), place)
-        if place != original:
-            second |= {f"{place}.{name}": f"{original}.{name}" for name in module._own_state()}
-    if not second:
-        return grads
-    summed: Grads = {}
-    for key, value in grads.items():
-        merge(summed, {second.get(key, key): value})
-    return summed
-
-
-def merge(into: Grads, grads: Grads) -> None:
-    """Collect gradients; where a parameter was used twice they are summed."""
-    for key, value in grads.items():
-        into[key] = into[key] + value if key in into else value

@@ -14,7 +14,8 @@ from array_api_compat import array_namespace
 
 from .._arrays import require_floating
 from .._typing import Array
-from ._module import Backward, Grads, Module, unobserved
+from ._module import Backward, Grads, Module
+from ._observe import unobserved
 
 WeightBackward = Callable[[Array], Grads]  # to the gradients of what the weight was computed from
 

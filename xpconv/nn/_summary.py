@@ -10,7 +10,8 @@ from typing import Any
 from .._arrays import itemsize
 from .._shapes import ntuple
 from ..backend import get_backend
-from ._module import Module, observe
+from ._module import Module
+from ._observe import observe
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""Watching layers at work: every forward pass and inference can be reported to a callback."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._module import Module
+
+Observer = Callable[["Module", tuple[Any, ...], Any], None]
+
+_OBSERVERS: ContextVar[tuple[Observer, ...]] = ContextVar("xpconv_observers", default=())
+_RUNNING: ContextVar[frozenset[int]] = ContextVar("xpconv_running", default=frozenset())
+
+
+@contextmanager
+def observe(callback: Observer) -> Iterator[None]:
+    """Show every layer's inputs and output to a callback within a ``with`` block.
+
+    Parameters
+    ----------
+    callback : callable
+        ``callback(module, inputs, output)`` is called when a layer's forward pass or inference
+        has finished, inner layers before the container that holds them.
+    """
+    token = _OBSERVERS.set((*_OBSERVERS.get(), callback))
+    try:
+        yield
+    finally:
+        _OBSERVERS.reset(token)
+
+
+@contextmanager
+def unobserved(module: Module) -> Iterator[None]:
+    """Hide one layer from the observers within a ``with`` block, as it stands in for another."""
+    token = _RUNNING.set(_RUNNING.get() | {id(module)})
+    try:
+        yield
+    finally:
+        _RUNNING.reset(token)
+
+
+def observed(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a layer's method report to the observer, if there is one."""
+
+    @functools.wraps(method)
+    def report(self: Module, *inputs: Any, **options: Any) -> Any:
+        observers, running = _OBSERVERS.get(), _RUNNING.get()
+        if not observers or id(self) in running:  # a method that calls another of its own
+            return method(self, *inputs, **options)
+        token = _RUNNING.set(running | {id(self)})
+        try:
+            result = method(self, *inputs, **options)
+        finally:
+            _RUNNING.reset(token)
+        arrays = tuple(
+            x for x in inputs if not isinstance(x, bool)
+        )  # ``training`` may be among them
+        for observer in observers:
+            observer(self, arrays, result[0] if method.__name__ == "forward" else result)
+        return result
+
+    return report
