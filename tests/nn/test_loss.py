@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import numpy as np
 import pytest
 
 from tests.backends import Library, dtype_name
+from tests.ops.loss_calls import CALLS, OURS
 from tests.refusals import refused
 from xpconv import nn, ops
+from xpconv.nn._options import input_names
 
 LABELS = np.array([0, 2, 1, 2])
 WEIGHT = np.array([1.0, 1.5, 0.5])
@@ -58,6 +63,77 @@ def test_as_pytorch(backend: Library, torch, name: str, options, target) -> None
         assert (getattr(ours, attribute, None) is None) == (
             getattr(theirs, attribute, None) is None
         )
+
+
+LAYERS = {
+    layer._op.__name__: layer
+    for layer in vars(nn).values()
+    if isinstance(layer, type) and issubclass(layer, nn.Loss) and layer is not nn.Loss
+}
+
+
+def test_every_loss_has_a_layer() -> None:
+    assert set(CALLS) | set(OURS) <= set(LAYERS)
+    for layer in LAYERS.values():
+        assert getattr(nn, layer.__name__) is layer
+        assert layer.__name__ in nn.__all__
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_constructors_as_pytorch(torch, name: str) -> None:
+    """Same names in the same order with the same defaults, without what PyTorch deprecates."""
+
+    def arguments(layer: type) -> list[tuple[str, Any]]:
+        parameters = inspect.signature(layer).parameters.values()
+        return [(p.name, p.default) for p in parameters if p.name not in ("size_average", "reduce")]
+
+    assert arguments(LAYERS[name]) == arguments(getattr(torch.nn, LAYERS[name].__name__))
+
+
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning")
+@pytest.mark.parametrize("name", [*CALLS, *OURS])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_layer(backend: Library, torch, name: str, seed: int) -> None:
+    """As the operation, with a gradient for each input beside the target; and as PyTorch's."""
+    arrays, options = (CALLS | OURS)[name](np.random.default_rng(seed), (3, 4))
+    inputs: list[Any] = [*arrays, *([options.pop("var")] if "var" in options else [])]
+    layer, operation = LAYERS[name], getattr(ops, name)
+    if name in ("mse_loss", "l1_loss", "huber_loss"):
+        options.pop("weight", None)
+    options["reduction"] = ("mean", "sum", "none", "batchmean" if name == "kl_div" else "mean")[
+        seed
+    ]
+    here = [backend.array(x) if isinstance(x, np.ndarray) else x for x in inputs]
+    ours = layer(**given(options, backend.array))
+    loss, backward = ours.forward(*here)
+    expected, pullback = ops.vjp(operation, *here, **given(options, backend.array))
+    backend.assert_equal(loss, expected)
+    backend.assert_equal(ours(*here), expected)
+    gradients = backward()
+    gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+    names = input_names(operation)
+    desired = pullback(backend.xp.ones_like(loss))
+    wanted = [d for d, n in zip(desired, names, strict=False) if n != "target"]
+    for gradient, other in zip(gradients, wanted, strict=True):
+        assert gradient is None if other is None else gradient is not None
+        if other is not None:
+            backend.assert_equal(gradient, other)
+    if name in CALLS:
+        theirs = getattr(torch.nn, layer.__name__)(**given(options, torch.tensor))
+        tensors = [torch.tensor(x) if isinstance(x, np.ndarray) else x for x in inputs]
+        backend.assert_close(loss, theirs(*tensors).numpy())
+
+
+def test_what_pytorch_refuses_at_once() -> None:
+    with refused("p == 1 and p == 2", "3"):
+        nn.MultiMarginLoss(p=3)
+    for layer in (nn.TripletMarginLoss, nn.TripletMarginWithDistanceLoss):
+        with refused("margin", "0"):
+            layer(margin=0)
+    with refused("reduction", "'sum'", "'batchmean'"):
+        nn.MSELoss(reduction="batchmean")
+    with refused("unexpected keyword argument 'weight'", "MSELoss", error=TypeError):
+        nn.MSELoss(weight=1)
 
 
 @EACH

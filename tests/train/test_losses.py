@@ -9,21 +9,26 @@ import pytest
 
 from tests.backends import host
 from xpconv import nn, ops
-from xpconv.train._losses import NAMES, as_loss, loss_name, targets_of
+from xpconv.train._losses import NAMES, VALUES, as_loss, loss_name, targets_of
 
 LOGITS = np.asarray([[1.0, -2.0], [0.5, 3.0], [0.0, 0.0]])
 
 
+LAYERS = {
+    layer._op.__name__: layer
+    for layer in vars(nn).values()
+    if isinstance(layer, type) and issubclass(layer, nn.Loss) and layer is not nn.Loss
+}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_names_operations_and_layers_agree(backend: Any, name: str) -> None:
-    layer = {
-        "cross_entropy": nn.CrossEntropyLoss,
-        "mse_loss": nn.MSELoss,
-        "binary_cross_entropy_with_logits": nn.BCEWithLogitsLoss,
-    }[name]()
-    values = np.asarray([0, 1, 1]) if name == "cross_entropy" else LOGITS > 0.7
-    dtype = "int64" if name == "cross_entropy" else "float64"
-    logits, target = backend.array(LOGITS), backend.array(values, dtype)
+    layer = LAYERS[name]()
+    whole = name not in VALUES
+    values = np.asarray([0, 1, 1]) if whole else LOGITS > 0.7
+    output = 1 / (1 + np.exp(-LOGITS)) if name == "binary_cross_entropy" else LOGITS
+    logits, target = backend.array(output), backend.array(values, "int64" if whole else "float64")
+    assert targets_of(layer) == targets_of(as_loss(name))
     results = []
     for loss in (name, getattr(ops, name), layer):
         value, backward = as_loss(loss).forward(logits, target)

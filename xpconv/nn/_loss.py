@@ -61,6 +61,11 @@ class Loss:
     def _options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._names}
 
+    @property
+    def operation(self) -> Callable[..., Array]:
+        """The operation of `xpconv.ops` that computes it."""
+        return type(self)._op
+
     def __call__(self, *inputs: Array) -> Array:
         """Return the loss."""
         return type(self)._op(*inputs, **self._options)

@@ -60,6 +60,24 @@ class FocalLoss(Loss):
     _op = staticmethod(ops.focal_loss)
 
 
+class SigmoidFocalLoss(Loss):
+    """Binary cross entropy that cares less for what is classified well.
+
+    See `xpconv.ops.sigmoid_focal_loss`.
+
+    Parameters
+    ----------
+    alpha : float, default 0.25
+        Weight of "yes", against 1 - alpha of "no"; -1 for neither.
+    gamma : float, default 2.0
+        How little well classified elements count.
+    reduction : {"none", "mean", "sum"}, default "none"
+        What to do with the elements' losses.
+    """
+
+    _op = staticmethod(ops.sigmoid_focal_loss)
+
+
 class BCELoss(Loss):
     """Binary cross entropy from probabilities; see `xpconv.ops.binary_cross_entropy`.
 

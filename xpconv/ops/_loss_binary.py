@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from .._typing import Array, Namespace, Pullback
 from ._activation_sigmoid import sigmoid
 from ._loss_operands import broadcasts_to, fails, loss_rule, operands, same_shape
-from ._loss_reduce import PYTORCH_EPSILON, constant, finished, log
+from ._loss_reduce import PYTORCH_EPSILON, constant, finished
 from ._registry import differentiable
 
 _LEAST_LOG = -100.0  # PyTorch's floor under the logarithm of a probability
@@ -37,10 +35,7 @@ def _binary_cross_entropy_vjp(
     for name, array in (("input", input), ("target", target)):
         if fails(xp, ~((array >= 0) & (array <= 1))):
             raise ValueError(f"all elements of {name} should be between 0 and 1")
-    sure = input == 1
-    inner = xp.where(sure, constant(xp, 0, input), input)
-    log_q = xp.where(sure, constant(xp, -math.inf, input), xp.log1p(-inner))
-    log_p = log(xp, input)
+    log_p, log_q = xp.log(input), xp.log1p(-input)
     floor = constant(xp, _LEAST_LOG, input)
     loss = (target - 1) * xp.maximum(log_q, floor) - target * xp.maximum(log_p, floor)
 

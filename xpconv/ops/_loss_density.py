@@ -8,7 +8,7 @@ from .._arrays import conjugate, require_floating
 from .._typing import Array, Pullback
 from ._broadcast import broadcast_shape
 from ._loss_operands import fails, loss_rule, operands
-from ._loss_reduce import Slope, constant, finished, log
+from ._loss_reduce import Slope, constant, finished
 from ._registry import differentiable
 
 
@@ -29,7 +29,7 @@ def _poisson_nll_loss_vjp(
     if log_input:
         rate, log_rate = xp.exp(input), input
     else:
-        rate, log_rate = input, log(xp, input + eps)
+        rate, log_rate = input, xp.log(input + eps)
     loss = rate - target * log_rate
 
     def dinput() -> Array:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
-
-from array_api_compat import array_namespace, is_array_api_obj
 
 from .._arrays import is_complex, is_floating, namespace, same_dtype
 from .._typing import Array, Namespace, Pullback
@@ -42,37 +39,20 @@ def fails(xp: Namespace, wrong: Array) -> bool:
 
 
 def loss_rule(rule: Rule) -> Rule:
-    """Compute a loss' rule in single precision at least, and say what has no gradient.
+    """Compute a loss' rule in single precision at least.
 
-    The rule's pullback gives the gradients of its first arrays. Where one of them is no array of
-    floating numbers, and for the arrays that follow, None is filled in.
+    Its pullback gives the gradients of the first arrays of the signature; the others have none.
     """
-    signature = inspect.signature(rule)
-    names = [p.name for p in signature.parameters.values() if _is_array(p)]
+    parameters = inspect.signature(rule).parameters.values()
+    arrays = sum(str(p.annotation).startswith("Array") for p in parameters)
     in_single = rule_in_single(rule)
 
     @functools.wraps(rule)
     def compute(*args: Any, **kwargs: Any) -> tuple[Array, Pullback]:
         y, pullback = in_single(*args, **kwargs)
-        given = signature.bind(*args, **kwargs).arguments
-        takes = [_has_gradient(given.get(name)) for name in names]
-
-        def complete(dy: Array) -> tuple[Array | None, ...]:
-            found = pullback(dy) if any(takes) else ()
-            pairs = itertools.zip_longest(found, takes)
-            return tuple(gradient if take else None for gradient, take in pairs)
-
-        return y, complete
+        return y, lambda dy: (*pullback(dy), *(None,) * arrays)[:arrays]
 
     return compute
-
-
-def _is_array(parameter: inspect.Parameter) -> bool:
-    return str(parameter.annotation).startswith("Array")
-
-
-def _has_gradient(x: Any) -> bool:
-    return is_array_api_obj(x) and is_floating(array_namespace(x), x)
 
 
 # --- operands -----------------------------------------------------------------------------------

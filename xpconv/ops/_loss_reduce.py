@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from array_api_compat import device
 
-from .._arrays import is_complex, is_floating
+from .._arrays import is_floating
 from .._typing import Array, Namespace, Pullback
 from ._broadcast import sum_to
 
@@ -21,15 +21,6 @@ PYTORCH_EPSILON = 9.999999960041972e-13
 def constant(xp: Namespace, value: float, like: Array) -> Array:
     """A 0-d array of the dtype and on the device of another."""
     return xp.full((), value, dtype=like.dtype, device=device(like))
-
-
-def log(xp: Namespace, x: Array) -> Array:
-    """Logarithm: -inf at 0, NaN left of it, and no warning."""
-    if is_complex(x):
-        return xp.log(x)
-    positive = x > 0
-    beyond = xp.where(x == 0, constant(xp, -math.inf, x), constant(xp, math.nan, x))
-    return xp.where(positive, xp.log(xp.where(positive, x, constant(xp, 1, x))), beyond)
 
 
 def reduce(
@@ -47,15 +38,8 @@ def reduce(
     total = xp.sum(loss, dtype=loss.dtype if floating else xp.int64)
     if reduction == "sum":
         return total, lambda dy: xp.broadcast_to(dy, shape)
-    if divisor is None:
-        divisor = math.prod(shape)
-    if isinstance(divisor, int | float):
-        n = divisor
-        if n == 0:  # PyTorch's answer to the mean of nothing
-            return total * math.nan, lambda dy: xp.broadcast_to(dy, shape)
-        return total / n, lambda dy: xp.broadcast_to(dy / n, shape)
-    safe = xp.where(divisor == 0, constant(xp, math.nan, divisor), divisor)
-    return total / safe, lambda dy: xp.broadcast_to(dy / safe, shape)
+    n = math.prod(shape) if divisor is None else divisor  # 0 makes NaN of the mean of nothing
+    return total / n, lambda dy: xp.broadcast_to(dy / n, shape)
 
 
 def finished(

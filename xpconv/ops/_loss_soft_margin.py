@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from .._arrays import is_complex
 from .._typing import Array, Pullback
 from ._activation_sigmoid import sigmoid
@@ -28,18 +26,17 @@ def _multilabel_soft_margin_loss_vjp(
     axis, classes = input.ndim - 1, input.shape[-1]
     no, yes = binary_costs(xp, input)
     each = (1 - target) * no + target * yes
-    share = 1 / classes if classes else math.nan
     loss = xp.broadcast_to(times(weight, each), shape)
-    rows = xp.sum(loss, axis=axis, dtype=loss.dtype) * share
+    rows = xp.sum(loss, axis=axis, dtype=loss.dtype) / classes
 
     def dinput() -> Array:
         slope = (1 - target) * sigmoid(input) - target * sigmoid(-input)
-        return xp.broadcast_to(times(weight, slope) * share, shape)
+        return xp.broadcast_to(times(weight, slope) / classes, shape)
 
     slopes: list[Slope | None] = [
         dinput,
-        lambda: xp.broadcast_to(times(weight, -input) * share, shape),
-        lambda: xp.broadcast_to(each * share, shape),
+        lambda: xp.broadcast_to(times(weight, -input) / classes, shape),
+        lambda: xp.broadcast_to(each / classes, shape),
     ]
     inputs = [input, target] if weight is None else [input, target, weight]
     return finished(xp, rows, reduction, inputs, slopes[: len(inputs)], axis=axis)

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
+from array_api_compat import is_array_api_obj
+
 from .._arrays import describe, is_floating, namespace
 from .._libraries import quiet
 from .._typing import Array, Pullback
@@ -165,6 +167,6 @@ def _arrays_given(
     return arrays[:count]
 
 
-def _is_whole(x: Array | None) -> bool:
-    """Whether this is nothing, integers or truth values, along which nothing can be derived."""
-    return x is None or not is_floating(namespace(x=x), x)
+def _is_whole(x: Any) -> bool:
+    """Whether this is no array, integers or truth values, along which nothing can be derived."""
+    return not is_array_api_obj(x) or not is_floating(namespace(x=x), x)

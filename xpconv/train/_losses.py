@@ -10,17 +10,26 @@ from array_api_compat import array_namespace
 from .. import ops
 from .._typing import Array
 
-NAMES = ("cross_entropy", "mse_loss", "binary_cross_entropy_with_logits")
-"""The losses that have a name; every other one is passed as an operation or a layer."""
+CLASSES = ("cross_entropy", "nll_loss", "focal_loss")
+VALUES = (
+    "mse_loss",
+    "l1_loss",
+    "smooth_l1_loss",
+    "huber_loss",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "soft_margin_loss",
+    "multilabel_soft_margin_loss",
+    "hinge_embedding_loss",
+    "kl_div",
+    "poisson_nll_loss",
+    "dice_loss",
+)
+NAMES = (*CLASSES, *VALUES, "multi_margin_loss")
+"""The losses that have a name: operations that take (output, target) and return one number.
 
-_TARGETS = {
-    "cross_entropy": "classes",
-    "CrossEntropyLoss": "classes",
-    "mse_loss": "values",
-    "MSELoss": "values",
-    "binary_cross_entropy_with_logits": "values",
-    "BCEWithLogitsLoss": "values",
-}
+Every other one is passed as an operation or a layer.
+"""
 
 
 class Loss(Protocol):
@@ -93,6 +102,5 @@ def targets_of(loss: Loss) -> str | None:
     {"classes", "values", None}
         Class numbers, an array of the output's shape, or unknown.
     """
-    if isinstance(loss, OperationLoss):
-        return _TARGETS.get(loss_name(loss))
-    return next((_TARGETS[k.__name__] for k in type(loss).__mro__ if k.__name__ in _TARGETS), None)
+    name = getattr(getattr(loss, "operation", None), "__name__", None)
+    return "classes" if name in CLASSES else "values" if name in VALUES else None

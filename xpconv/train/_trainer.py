@@ -51,8 +51,8 @@ class Trainer:
     model : Module
         The model. It is moved to the backend.
     loss : str, operation or loss layer, default "cross_entropy"
-        ``"cross_entropy"``, ``"mse_loss"``, ``"binary_cross_entropy_with_logits"``, any
-        differentiable operation ``(logits, target)`` of `xpconv.ops`, or a loss of `xpconv.nn`.
+        ``"cross_entropy"``, ``"mse_loss"`` or the name of another loss, any differentiable
+        operation ``(logits, target)`` of `xpconv.ops`, or a loss of `xpconv.nn`.
     optimizer : Optimizer, optional
         By default ``optim.Adam()``.
     backend : str or Backend, optional
@@ -84,7 +84,8 @@ class Trainer:
 
     Notes
     -----
-    Nothing in a step waits for the device: losses and metrics are summed there and read once an
+    Nothing in a step waits for the device (but for the few losses that look at what the model puts
+    out, as ``"binary_cross_entropy"`` does): losses and metrics are summed there and read once an
     epoch, or when the bar is drawn anew. Everything random derives from the seed, the epoch and the
     step, so a run that is killed and resumed from a `Checkpoint` gives bit-identical weights (with
     the same libraries and number of threads, which decide the order of sums).
@@ -340,7 +341,8 @@ class Trainer:
         """Compute on this trainer's backend, with its random numbers."""
         self.model.to(self.backend)
         # Labels that `_check` has seen on the host are not looked at again on the device.
-        checked = nullcontext() if targets_of(self.loss) is None else ops.labels_checked()
+        labels = targets_of(self.loss) == "classes"
+        checked = ops.labels_checked() if labels else nullcontext()
         with use_backend(self.backend), use_stream(self.stream), checked:
             yield
 
