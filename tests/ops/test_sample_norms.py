@@ -149,6 +149,8 @@ def with_options(operation: Callable[..., Any], *options: Any) -> Callable[..., 
 @given(sizes=GROUPS, rest=spatial, some=st.booleans(), eps=epsilons, seed=seeds, dtype=dtypes)
 def test_group_norm_as_pytorch(backend, torch, sizes, rest, some, eps, seed, dtype) -> None:
     groups, each = sizes
+    if each * np.prod(rest) == 1:
+        dtype = "float64"  # a single value: no gradient, but PyTorch's rounding over sqrt(eps)
     x = apart(seed, 2, groups * each, *rest).astype(dtype)
     scale = [None if a is None else a.astype(dtype) for a in affine(seed, groups * each, some)]
     check = with_options(ops.group_norm, groups)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.backends import Library
+from tests.backends import Library, host
 from tests.refusals import refused
 from xpconv import ops
 
@@ -86,3 +86,52 @@ def test_flatten_refusals(backend: Library, dims) -> None:
 def test_add_refuses_to_broadcast(backend: Library, shape) -> None:
     with refused("(2, 3)", str(shape)):
         ops.add(backend.array(np.ones((2, 3))), backend.array(np.ones(shape)))
+
+
+# --- unflatten -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool", "complex64"])
+@pytest.mark.parametrize(
+    ("shape", "dim", "sizes"),
+    [
+        ((2, 12, 3), 1, (3, 4)),
+        ((2, 12, 3), -2, (3, -1, 2)),
+        ((2, 12, 3), 1, [12]),
+        ((12,), 0, (1, -1)),
+        ((2, 0, 3), 1, (0, 4)),
+        ((2, 0, 3), 1, (3, -1)),
+        ((0, 4), -1, (2, 2)),
+    ],
+)
+def test_unflatten_as_pytorch(backend: Library, torch, shape, dim, sizes, dtype) -> None:
+    x = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    desired = torch.unflatten(torch.tensor(x), dim, sizes).numpy()
+    y = ops.unflatten(backend.array(x), dim, sizes)
+    np.testing.assert_array_equal(host(y), desired)
+    assert host(y).dtype == desired.dtype
+    back = ops.flatten(y, dim % len(shape), dim % len(shape) + len(sizes) - 1)
+    np.testing.assert_array_equal(host(back), x)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dim", "sizes", "words", "error"),
+    [
+        ((2, 12), 1, (5, 2), ["(5, 2)", "multiply up", "12"], ValueError),
+        ((2, 12), 1, (5, -1), ["(5, -1)", "multiply up", "12"], ValueError),
+        ((2, 12), 1, (0, -1), ["(0, -1)", "12"], ValueError),
+        ((2, 12), 1, (-1, -1), ["(-1, -1)", "one -1"], ValueError),
+        ((2, 12), 1, (-2, -6), ["(-2, -6)", "negative"], ValueError),
+        ((2, 12), 1, (), ["non-empty"], ValueError),
+        ((2, 12), 2, (3, 4), ["dim 2", "(2, 12)"], ValueError),
+        ((2, 12), -3, (3, 4), ["dim -3", "(2, 12)"], ValueError),
+        ((2, 0), 1, (-1, 0), ["(-1, 0)", "open"], ValueError),
+        ((), 0, (1, 1), ["dim 0", "()"], ValueError),
+        ((2, 12), 1, 3, ["sizes", "3"], TypeError),
+        ((2, 12), 1, (3.0, 4), ["sizes", "3.0"], TypeError),
+        ((2, 12), 1.0, (3, 4), ["dim", "1.0"], TypeError),
+    ],
+)
+def test_bad_splits_are_named(backend: Library, shape, dim, sizes, words, error) -> None:
+    with refused(*words, error=error):
+        ops.unflatten(backend.array(np.ones(shape)), dim, sizes)
