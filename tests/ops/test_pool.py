@@ -292,7 +292,86 @@ def test_stride_defaults_to_the_kernel(backend: Library, rng, stride) -> None:
     )
 
 
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_large_windows(backend: Library, rng: np.random.Generator, dims: int) -> None:
+    """More elements than a byte counts, and than the loops of a window of that size would bear."""
+    size = {1: 700, 2: 300, 3: 40}[dims]
+    x = rng.integers(0, 5, size=(1, 2, *(size,) * dims)).astype(float)
+    kernel = size - 2
+    windows = np.lib.stride_tricks.sliding_window_view(
+        x, (kernel,) * dims, tuple(range(2, 2 + dims))
+    )
+    flat = windows.reshape(*windows.shape[: 2 + dims], -1)
+    backend.assert_close(AVG[dims](backend.array(x), kernel, 1), flat.mean(-1))
+    (y, places), pullback = ops.vjp(MAX[dims], backend.array(x), kernel, 1, return_indices=True)
+    backend.assert_equal(y, flat.max(-1))
+    within = np.unravel_index(flat.argmax(-1), (kernel,) * dims)  # the first of ties
+    start = np.indices(y.shape)[2:]
+    desired = np.ravel_multi_index([s + w for s, w in zip(start, within)], (size,) * dims)
+    backend.assert_equal(places, desired)
+    (dx,) = pullback(backend.array(np.ones(y.shape)))
+    assert host(dx).sum() == np.prod(y.shape)
+    np.testing.assert_array_equal(np.flatnonzero(host(dx)[0, 0]), np.unique(desired[0, 0]))
+
+
+def test_gradients_of_half_are_added_in_single(backend: Library) -> None:
+    if not hasattr(backend.xp, "float16"):
+        assert backend.label == "strict"  # the standard has no float16
+        return
+    x = np.zeros((1, 1, 4), "float16")
+    x[..., 2] = 1
+    _, pullback = ops.vjp(ops.max_pool1d, backend.array(x), 3, 1, 1)
+    dy = np.array([[[9, 1, 2**-11, 2**-11]]], "float16")  # each alone too small to add to 1
+    desired = np.array([[[0, 9, 1 + 2**-10, 0]]], "float16")
+    desired[..., 0], desired[..., 1] = 9, 0
+    backend.assert_equal(pullback(backend.array(dy))[0], desired)
+
+
+def test_averages_of_int64_are_cut_off(backend: Library, torch) -> None:
+    """Towards zero, as in C; PyTorch averages no other integers."""
+    x = np.random.default_rng(0).integers(-50, 50, size=(2, 3, 6, 5))
+    pools = torch.nn.functional
+    for options in (
+        {"kernel_size": 2},
+        {"kernel_size": 3, "stride": 1, "padding": 1},
+        {"kernel_size": 3, "padding": 1, "count_include_pad": False, "ceil_mode": True},
+        {"kernel_size": 2, "divisor_override": -3},
+    ):
+        desired = pools.avg_pool2d(torch.tensor(x), **options).numpy()
+        backend.assert_equal(ops.avg_pool2d(backend.array(x), **options), desired)
+    for dtype in ("int32", "uint8", "bool", "complex128"):
+        with refused("x must have a", dtype, error=TypeError):
+            ops.avg_pool2d(backend.array(x.astype(dtype)), 2)
+
+
+def test_an_empty_stride_is_none(backend: Library, rng: np.random.Generator) -> None:
+    """PyTorch's C++ writes it so, and exported models do."""
+    x = backend.array(rng.normal(size=(1, 2, 6, 6)))
+    for pool in (ops.max_pool2d, ops.avg_pool2d):
+        backend.assert_equal(pool(x, 3, stride=[]), host(pool(x, 3)))
+
+
 # --- refusals --------------------------------------------------------------------------------
+
+
+@EITHER
+@pytest.mark.parametrize("shape", [(2, 0, 4, 5), (2, 3, 0, 5), (0, 4, 5)])
+def test_only_a_batch_may_be_empty(backend: Library, name: str, shape) -> None:
+    with refused(str(shape)[1:-1]):
+        getattr(ops, name)(backend.array(np.ones(shape)), 2)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "complex64"])
+def test_what_has_no_order_has_no_maximum(backend: Library, dtype: str) -> None:
+    x = backend.array(np.ones((1, 1, 4, 4)), dtype)
+    for operation in (lambda x: ops.max_pool2d(x, 2), ops.global_max_pool):
+        with refused("x must have a real dtype", dtype, error=TypeError):
+            operation(x)
+
+
+def test_volumes_smaller_than_the_window_are_refused(backend: Library) -> None:
+    with refused("(1, 4, 4)", "(2, 2, 2)"):
+        ops.avg_pool3d(backend.array(np.ones((1, 1, 1, 4, 4))), 2, padding=1)
 
 
 @EITHER

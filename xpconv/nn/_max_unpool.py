@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .. import ops
 from .._typing import Array, IntOrTuple
@@ -30,6 +30,12 @@ class _MaxUnpool(Module):
         windows = self.kernel_size, self.stride, self.padding
         y, pullback = ops.vjp(type(self)._op, x, indices, *windows, output_size)
         return y, lambda dy: (pullback(dy), {})
+
+    def __call__(self, x: Any, indices: Any, output_size: Sequence[int] | None = None) -> Any:
+        """Infer, perhaps with an output size."""
+        if output_size is None:
+            return super().__call__(x, indices)
+        return self.infer(x, indices, output_size)
 
     def infer(self, x: Array, indices: Array, output_size: Sequence[int] | None = None) -> Array:
         windows = self.kernel_size, self.stride, self.padding

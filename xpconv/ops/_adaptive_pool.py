@@ -9,7 +9,7 @@ from typing import Any
 
 from array_api_compat import device
 
-from .._arrays import namespace, require_floating
+from .._arrays import is_complex, is_floating, namespace
 from .._shapes import integer
 from .._typing import Array, IntOrTuple, Namespace, Pullback
 from ._layout import as_given, batched
@@ -67,9 +67,10 @@ def adaptive_avg_pool_vjp(n: int, x: Array, output_size: OutputSize) -> tuple[Ar
     if n == 3 and x.ndim == 5:
         require_elements(batch, (1,))  # no channels are refused in three dimensions only
     windows = _windows(n, batch, output_size)
-    require_floating(xp, x=x)
-    if any(along.out != 1 for along in windows):
-        require_real(x)  # PyTorch has the mean of complex numbers, and no other pool
+    whole = all(along.out == 1 for along in windows)
+    if not is_floating(xp, x) or (is_complex(x) and not whole):
+        # PyTorch has a mean of complex numbers, and no other pool.
+        raise TypeError(f"x must have a real floating dtype, got {x.dtype}")
     counts = _counts(xp, batch, windows)
     unbatched = x.ndim < batch.ndim
 

@@ -126,6 +126,8 @@ def _spread(value: Any, dims: int, name: str) -> tuple[Any, ...]:
 def _resampled(xp: Namespace, x: Array, ways: Sequence[Taps | None]) -> Array:
     """Resample ``x`` (N, C, ...) along its spatial axes, the last one first."""
     last = channels_last(xp, x)  # runs of C numbers move together
+    # Each tap would copy what is not contiguous: lay it out once (no copy where it is).
+    last = xp.reshape(xp.reshape(last, (-1,)), last.shape)
     for axis, way in reversed(list(enumerate(ways, 1))):
         if way is not None:
             last = _along(xp, last, axis, way)

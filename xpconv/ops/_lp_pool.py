@@ -15,17 +15,19 @@ from ._precision import in_single, rule_in_single
 from ._registry import differentiable
 
 
-def _norm_type(xp: Namespace, x: Array, norm_type: float) -> float:
-    """Check the norm's order, and whether an array can be raised to it."""
+def _base(xp: Namespace, x: Array, norm_type: float) -> Array:
+    """Return what is raised to the norm's order, or refuse what cannot be."""
     if norm_type == 0:
         raise ValueError("norm_type must not be zero")
+    if xp.isdtype(x.dtype, "bool"):
+        x = xp.astype(x, xp.int64)
     require_real(x)
     if not is_floating(xp, x) and isinstance(norm_type, int):
         if x.dtype != xp.int64:
             raise TypeError(f"x must have a floating dtype, or int64, got {x.dtype}")
         if norm_type < 0:
             raise ValueError(f"integers to negative powers are not allowed, got {norm_type}")
-    return norm_type
+    return x
 
 
 @in_single
@@ -50,7 +52,7 @@ def _lp_pool_vjp(
     ceil_mode: bool = False,
 ) -> tuple[Array, Pullback]:
     xp = namespace(x=x)
-    p = _norm_type(xp, x, norm_type)
+    p, x = norm_type, _base(xp, x, norm_type)
     if math.isinf(p):
         # The smallest magnitude is the largest of those below zero.
         turn = 1 if p > 0 else -1

@@ -11,6 +11,9 @@ from ._pool_windows import Axis, at, zeros_last
 
 def window_sums(xp: Namespace, x: Array, windows: Sequence[Axis]) -> Array:
     """Sum of the elements of ``x`` (N, C, ...) under each window."""
+    if all(map(_is_everything, windows)):
+        axes = tuple(range(2, x.ndim))
+        return xp.sum(x, axis=axes, keepdims=True, dtype=x.dtype)
     total = x
     for axis, along in reversed(list(enumerate(windows, 2))):
         total = total if along.trivial else _sums_along(xp, total, axis, along)
@@ -21,7 +24,7 @@ def spread(xp: Namespace, dy: Array, windows: Sequence[Axis]) -> Array:
     """Give each window's number to all of its elements: the adjoint of `window_sums`."""
     for axis, along in enumerate(windows, 2):
         shape = (*dy.shape[:axis], along.size, *dy.shape[axis + 1 :])
-        if along.whole and along.out == 1 and along.kernel == along.size:
+        if _is_everything(along):
             dy = xp.broadcast_to(dy, shape)
         elif not along.trivial:
             dx = zeros_last(xp, dy, shape)
@@ -30,6 +33,11 @@ def spread(xp: Namespace, dy: Array, windows: Sequence[Axis]) -> Array:
                 dx = write(dx, at(axis, source), dy[at(axis, output)])
             dy = dx
     return dy
+
+
+def _is_everything(along: Axis) -> bool:
+    """Whether there is one window, and all of the axis is in it."""
+    return along.whole and along.out == 1 and along.kernel == along.size
 
 
 def _sums_along(xp: Namespace, x: Array, axis: int, along: Axis) -> Array:
