@@ -24,8 +24,11 @@ OTHER_DEFAULTS = {("Softmax", "dim"), ("Softmin", "dim"), ("LogSoftmax", "dim")}
 SHARED = sorted(
     {
         "BCEWithLogitsLoss",
+        "Bilinear",
+        "CosineSimilarity",
         "CrossEntropyLoss",
         "MSELoss",
+        "PairwiseDistance",
         *(case.twin[0] for case in TWINS if case.twin and hasattr(nn, case.twin[0])),
     }
 )
