@@ -6,6 +6,7 @@ The U-Net has the keys of milesial/Pytorch-UNet, DCGAN those of PyTorch's exampl
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 
@@ -13,99 +14,74 @@ def make_image_twins(torch: Any) -> dict[str, Callable[..., Any]]:
     """The constructors of the twins, by family."""
     nn, functional = torch.nn, torch.nn.functional
 
-    class DoubleConv(nn.Module):
-        def __init__(self, channels: int, out: int, inner: int | None = None) -> None:
+    class Named(nn.Module):
+        """Layers under names, one after the other."""
+
+        def __init__(self, **layers: Any) -> None:
             super().__init__()
-            inner = inner or out
-            self.double_conv = nn.Sequential(
-                nn.Conv2d(channels, inner, 3, padding=1, bias=False),
-                nn.BatchNorm2d(inner),
-                nn.ReLU(),
-                nn.Conv2d(inner, out, 3, padding=1, bias=False),
-                nn.BatchNorm2d(out),
-                nn.ReLU(),
-            )
+            for name, layer in layers.items():
+                self.add_module(name, layer)
 
         def forward(self, x: Any) -> Any:
-            return self.double_conv(x)
+            for layer in self.children():
+                x = layer(x)
+            return x
 
-    class Down(nn.Module):
-        def __init__(self, channels: int, out: int) -> None:
-            super().__init__()
-            self.maxpool_conv = nn.Sequential(nn.MaxPool2d(2), DoubleConv(channels, out))
+    def double(channels: int, inner: int, out: int) -> Any:
+        layers = []
+        for before, after in ((channels, inner), (inner, out)):
+            conv = nn.Conv2d(before, after, 3, padding=1, bias=False)
+            layers += [conv, nn.BatchNorm2d(after), nn.ReLU()]
+        return Named(double_conv=nn.Sequential(*layers))
 
-        def forward(self, x: Any) -> Any:
-            return self.maxpool_conv(x)
+    def down(channels: int, out: int) -> Any:
+        return Named(maxpool_conv=nn.Sequential(nn.MaxPool2d(2), double(channels, out, out)))
 
-    class Up(nn.Module):
-        def __init__(self, channels: int, out: int, bilinear: bool) -> None:
-            super().__init__()
-            if bilinear:
-                self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
-                self.conv = DoubleConv(channels, out, channels // 2)
-            else:
-                self.up = nn.ConvTranspose2d(channels, channels // 2, 2, stride=2)
-                self.conv = DoubleConv(channels, out)
-
-        def forward(self, below: Any, across: Any) -> Any:
-            below = self.up(below)
-            rows = across.shape[2] - below.shape[2]
-            columns = across.shape[3] - below.shape[3]
-            pads = [columns // 2, columns - columns // 2, rows // 2, rows - rows // 2]
-            return self.conv(torch.cat([across, functional.pad(below, pads)], dim=1))
-
-    class OutConv(nn.Module):
-        def __init__(self, channels: int, out: int) -> None:
-            super().__init__()
-            self.conv = nn.Conv2d(channels, out, 1)
-
-        def forward(self, x: Any) -> Any:
-            return self.conv(x)
+    def up(channels: int, out: int, bilinear: bool) -> Any:
+        half = channels // 2
+        if bilinear:
+            grow = nn.UpsamplingBilinear2d(scale_factor=2)
+            return Named(up=grow, conv=double(channels, half, out))
+        grow = nn.ConvTranspose2d(channels, half, 2, stride=2)
+        return Named(up=grow, conv=double(channels, out, out))
 
     class UNet(nn.Module):
         def __init__(
             self, classes: int = 2, channels: int = 3, bilinear: bool = False, width: int = 64
         ) -> None:
             super().__init__()
-            factor = 2 if bilinear else 1
-            self.inc = DoubleConv(channels, width)
-            self.down1 = Down(width, 2 * width)
-            self.down2 = Down(2 * width, 4 * width)
-            self.down3 = Down(4 * width, 8 * width)
-            self.down4 = Down(8 * width, 16 * width // factor)
-            self.up1 = Up(16 * width, 8 * width // factor, bilinear)
-            self.up2 = Up(8 * width, 4 * width // factor, bilinear)
-            self.up3 = Up(4 * width, 2 * width // factor, bilinear)
-            self.up4 = Up(2 * width, width, bilinear)
-            self.outc = OutConv(width, classes)
+            self.inc = double(channels, width, width)
+            for i in range(1, 5):
+                out = width * 2**i // (2 if bilinear and i == 4 else 1)
+                setattr(self, f"down{i}", down(width * 2 ** (i - 1), out))
+            for i in range(1, 5):
+                joined = width * 2 ** (5 - i)
+                out = joined // (4 if bilinear and i < 4 else 2)
+                setattr(self, f"up{i}", up(joined, out, bilinear))
+            self.outc = Named(conv=nn.Conv2d(width, classes, 1))
 
         def forward(self, x: Any) -> Any:
-            x1 = self.inc(x)
-            x2 = self.down1(x1)
-            x3 = self.down2(x2)
-            x4 = self.down3(x3)
-            x = self.up2(self.up1(self.down4(x4), x4), x3)
-            return self.outc(self.up4(self.up3(x, x2), x1))
+            maps = [self.inc(x)]
+            for layer in (self.down1, self.down2, self.down3, self.down4):
+                maps.append(layer(maps[-1]))
+            h = maps.pop()
+            for layer in (self.up1, self.up2, self.up3, self.up4):
+                h, across = layer.up(h), maps.pop()
+                rows, columns = (across.shape[i] - h.shape[i] for i in (2, 3))
+                h = layer.conv(torch.cat([across, functional.pad(h, (0, columns, 0, rows))], 1))
+            return self.outc(h)
 
     class Generator(nn.Module):
         def __init__(self, latent: int = 100, channels: int = 3, width: int = 64) -> None:
             super().__init__()
-            self.main = nn.Sequential(
-                nn.ConvTranspose2d(latent, width * 8, 4, 1, 0, bias=False),
-                nn.BatchNorm2d(width * 8),
-                nn.ReLU(),
-                nn.ConvTranspose2d(width * 8, width * 4, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(width * 4),
-                nn.ReLU(),
-                nn.ConvTranspose2d(width * 4, width * 2, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(width * 2),
-                nn.ReLU(),
-                nn.ConvTranspose2d(width * 2, width, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(width),
-                nn.ReLU(),
-                nn.ConvTranspose2d(width, channels, 4, 2, 1, bias=False),
-                nn.Tanh(),
-            )
+            sizes = [latent, 8 * width, 4 * width, 2 * width, width]
+            layers: list[Any] = []
+            for i, (before, after) in enumerate(pairwise(sizes)):
+                grow = (2, 1) if i else (1, 0)  # stride and padding
+                layers.append(nn.ConvTranspose2d(before, after, 4, *grow, bias=False))
+                layers += [nn.BatchNorm2d(after), nn.ReLU()]
+            layers += [nn.ConvTranspose2d(width, channels, 4, 2, 1, bias=False), nn.Tanh()]
+            self.main = nn.Sequential(*layers)
 
         def forward(self, x: Any) -> Any:
             return self.main(x)
@@ -113,24 +89,17 @@ def make_image_twins(torch: Any) -> dict[str, Callable[..., Any]]:
     class Discriminator(nn.Module):
         def __init__(self, channels: int = 3, width: int = 64) -> None:
             super().__init__()
-            self.main = nn.Sequential(
-                nn.Conv2d(channels, width, 4, 2, 1, bias=False),
-                nn.LeakyReLU(0.2),
-                nn.Conv2d(width, width * 2, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(width * 2),
-                nn.LeakyReLU(0.2),
-                nn.Conv2d(width * 2, width * 4, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(width * 4),
-                nn.LeakyReLU(0.2),
-                nn.Conv2d(width * 4, width * 8, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(width * 8),
-                nn.LeakyReLU(0.2),
-                nn.Conv2d(width * 8, 1, 4, 1, 0, bias=False),
-                nn.Sigmoid(),
-            )
+            sizes = [channels, width, 2 * width, 4 * width, 8 * width]
+            layers: list[Any] = []
+            for i, (before, after) in enumerate(pairwise(sizes)):
+                layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=False))
+                layers += [nn.BatchNorm2d(after)] if i else []
+                layers.append(nn.LeakyReLU(0.2))
+            layers += [nn.Conv2d(8 * width, 1, 4, bias=False), nn.Sigmoid()]
+            self.main = nn.Sequential(*layers)
 
         def forward(self, x: Any) -> Any:
-            return self.main(x).view(-1)
+            return self.main(x).flatten()
 
     class Stack(nn.Module):
         """Features, an average to a size, and a classifier."""

@@ -115,11 +115,9 @@ class JoinPadded(nn.Module):
 
 
 def _missing(x: Array, smaller: Array) -> tuple[int, ...]:
-    """Return what `xpconv.ops.pad` has to add: the last axis first, and half of it before."""
-    pads: list[int] = []
-    for size, other in zip(reversed(x.shape[2:]), reversed(smaller.shape[2:]), strict=True):
-        pads += [(size - other) // 2, (size - other) - (size - other) // 2]
-    return tuple(pads)
+    """Return what `xpconv.ops.pad` has to add: the last axis first, before and after."""
+    (*_, height, width), (*_, low, narrow) = x.shape, smaller.shape
+    return 0, width - narrow, 0, height - low
 
 
 def _double(channels: int, inner: int, out: int, rng: Stream | None) -> nn.Sequential:
