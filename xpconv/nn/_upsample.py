@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import ops
 from .._typing import IntOrTuple
 from ._stateless import Stateless
 
-Scale = float | tuple[float, ...] | None
+Scale = float | Sequence[float] | None
 
 
 class Upsample(Stateless):
@@ -38,7 +40,7 @@ class Upsample(Stateless):
         align_corners: bool | None = None,
         recompute_scale_factor: bool | None = None,
     ) -> None:
-        if isinstance(scale_factor, tuple):
+        if isinstance(scale_factor, tuple | list):
             scale_factor = tuple(float(factor) for factor in scale_factor)
         elif scale_factor is not None:
             scale_factor = float(scale_factor)

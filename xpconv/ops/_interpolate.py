@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 from array_api_compat import device
@@ -103,13 +104,12 @@ def _sizes(
         raise ValueError("either size or scale_factor should be defined")
     factors = _spread(scale_factor, len(spatial), "scale_factor")
     for factor in factors:
-        if not isinstance(factor, int | float):
+        if not isinstance(factor, Real):
             raise TypeError(f"scale_factor must be a number, got {factor!r}")
         if not math.isfinite(factor):
             raise ValueError(f"scale_factor must be finite, got {factor!r}")
-    out = tuple(int(n * factor) for n, factor in zip(spatial, factors, strict=True))
-    # A scale that is not positive is no scale, and leaves no output either.
-    return out, tuple(float(factor) if factor > 0 else None for factor in factors)
+    scales = tuple(map(float, factors))
+    return tuple(int(n * scale) for n, scale in zip(spatial, scales, strict=True)), scales
 
 
 def _spread(value: Any, dims: int, name: str) -> tuple[Any, ...]:

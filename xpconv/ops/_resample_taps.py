@@ -45,7 +45,7 @@ def _ratio(
     return rounded(1 / scale) if scale is not None else rounded(size / out)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def taps(
     kind: str,
     dims: int,
@@ -157,7 +157,7 @@ def _from_rows(size: int, rows: Sequence[Row]) -> Taps:
     return Taps(size, places, weights)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def transposed(forward: Taps) -> Taps:
     """Taps of the way back: for each input, the outputs that it went into.
 
