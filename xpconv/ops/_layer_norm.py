@@ -114,17 +114,9 @@ def _rms_norm_vjp(
     axes = _trailing(x, normalized_shape, weight=weight)
     if eps is None:
         eps = float(xp.finfo(widened(x).dtype).eps)
+    sizes = tuple(normalized_shape)
     y, back, _, _ = standardised_view(
-        xp,
-        x,
-        _same,
-        _same,
-        axes,
-        weight,
-        None,
-        eps,
-        parameters=tuple(normalized_shape),
-        centre=False,
+        xp, x, _same, _same, axes, weight, None, eps, parameters=sizes, centre=False
     )
     return y, lambda dy: back(dy)[:2]
 

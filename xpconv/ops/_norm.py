@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from .._typing import Array, Namespace, Pullback
+from ._broadcast import sum_to
 from ._layout import channels_first, channels_last
 from ._precision import narrowed, widened
 from ._registry import differentiable
@@ -59,17 +61,9 @@ def _of_channels(
     xp: Namespace, x: Array, axes: range, weight: Array | None, bias: Array | None, eps: float
 ) -> Standardised:
     """Normalise along axes of the channels-last view."""
-    return standardised_view(
-        xp,
-        x,
-        lambda array: channels_last(xp, array),
-        lambda array: channels_first(xp, array),
-        axes,
-        weight,
-        bias,
-        eps,
-        parameters=(x.shape[1],),
-    )
+    view, unview = partial(channels_last, xp), partial(channels_first, xp)
+    each = (x.shape[1],)
+    return standardised_view(xp, x, view, unview, axes, weight, bias, eps, parameters=each)
 
 
 def _by_statistics(
@@ -92,13 +86,12 @@ def _by_statistics(
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         dy = channels_last(xp, widened(dy))
-        axes = tuple(range(dy.ndim - 1))
         dweight = dbias = None
         if weight is not None:
-            dweight = xp.sum(dy * ((last - mean) * rstd), axis=axes, dtype=dy.dtype)
-            dweight = narrowed(dweight, weight.dtype)
+            products = dy * ((last - mean) * rstd)
+            dweight = narrowed(sum_to(xp, products, weight.shape), weight.dtype)
         if bias is not None:
-            dbias = narrowed(xp.sum(dy, axis=axes, dtype=dy.dtype), bias.dtype)
+            dbias = narrowed(sum_to(xp, dy, bias.shape), bias.dtype)
         return narrowed(channels_first(xp, dy * scale), x.dtype), None, None, dweight, dbias
 
     return narrowed(channels_first(xp, y), x.dtype), pullback

@@ -47,7 +47,7 @@ def _normalize_vjp(
             raise ValueError(f"dim {tuple(dims)} names an axis twice for x of shape {shape}")
     vector = x if x.ndim else xp.reshape(x, (1,))
     norm, norm_back = vector_norm(xp, vector, p, axes)
-    length = xp.maximum(norm, xp.asarray(eps, dtype=norm.dtype, device=norm.device))
+    length = xp.where(norm < eps, eps, norm)
     y = vector / length
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
@@ -114,7 +114,7 @@ def _cosine_similarity_vjp(
     def unit(x: Array) -> tuple[Array, Array, Array]:
         """Return x over its length, that length (at least eps), and 1 over it as it was, or 0."""
         norm, _ = vector_norm(xp, x, 2.0, (axis,))
-        length = xp.maximum(norm, xp.asarray(eps, dtype=norm.dtype, device=norm.device))
+        length = xp.where(norm < eps, eps, norm)
         inverse = xp.where(norm == 0, 0.0, 1 / xp.where(norm == 0, 1.0, norm))
         return x / length, length, inverse
 

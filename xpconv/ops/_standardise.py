@@ -72,8 +72,7 @@ def standardise(
     centred = x if mean is None else x - mean
     var = sum_along(xp, centred * centred, axes) / count
     rstd = 1 / xp.sqrt(var + eps)
-    scale = rstd if weight is None else rstd * weight
-    y = centred * scale
+    y = centred * (rstd if weight is None else rstd * weight)
     if bias is not None:
         y = add_at(y, (...,), bias)
     shape = next((tuple(array.shape) for array in (weight, bias) if array is not None), ())
@@ -85,17 +84,17 @@ def standardise(
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         # Complex numbers go back through the conjugates of what they were multiplied by.
         centred = conjugate(xp, x if mean is None else x - mean)
-        back = conjugate(xp, rstd)
+        back = scale = conjugate(xp, rstd)
         sums, products = sum_along(xp, dy, inner), sum_along(xp, dy * centred, inner)
         dweight = None if weight is None else sum_to(xp, products * back, shape)
         dbias = None if bias is None else sum_to(xp, sums, shape)
         if weight is not None:
             factor = conjugate(xp, weight)
-            sums, products = sums * factor, products * factor
+            sums, products, scale = sums * factor, products * factor, back * factor
         # With g = weight * dy and n = normalised x: dx is rstd times g - mean(g) - n * mean(g * n).
         along = sum_along(xp, products, outer) * back / count
         dx = centred * (-back * back * along)
-        dx = add_at(dx, (...,), dy * conjugate(xp, scale))
+        dx = add_at(dx, (...,), dy * scale)
         if mean is not None:
             dx = add_at(dx, (...,), sum_along(xp, sums, outer) * (-back / count))
         return dx, dweight, dbias
