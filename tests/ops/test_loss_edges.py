@@ -296,13 +296,43 @@ def test_complex_losses_as_pytorch(backend: Library, torch, rng) -> None:
         np.testing.assert_allclose(host(y), desired.detach().numpy(), rtol=1e-12)
         for gradient, tensor in zip(pullback(backend.array(dy)), tensors, strict=True):
             np.testing.assert_allclose(host(gradient), tensor.grad.numpy(), rtol=1e-10)
+    # PyTorch gives no gradient here; along a direction v it is Re(conj(gradient) v).
     y, pullback = ops.vjp(ops.soft_margin_loss, backend.array(x), backend.array(t))
-    desired = torch.nn.functional.soft_margin_loss(torch.tensor(x), torch.tensor(t))
-    np.testing.assert_allclose(host(y), desired.numpy(), rtol=1e-12)
-    with refused("no gradient", "complex128", error=TypeError):
-        pullback(y)
+    there = torch.nn.functional.soft_margin_loss
+    np.testing.assert_allclose(host(y), there(torch.tensor(x), torch.tensor(t)).numpy(), rtol=1e-12)
+    dx = host(pullback(backend.array(np.asarray(1.0 + 0j)))[0])
+    step = 1e-6 * negative
+    moved = [there(torch.tensor(x + s * step), torch.tensor(t)).numpy().real for s in (1, -1)]
+    np.testing.assert_allclose((moved[0] - moved[1]) / 2, np.sum(dx.conj() * step).real, rtol=1e-6)
     _, (dx, _) = way_back(backend, ops.l1_loss, x, x)
     np.testing.assert_array_equal(host(dx), 0)
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
+@pytest.mark.parametrize("dtype", ["int32", "complex128"])
+def test_weighted_dtypes_as_pytorch(
+    backend: Library, torch, rng, name: str, dtype: str, reduction: str
+) -> None:
+    arrays = [a.astype(dtype) for a in rng.integers(1, 9, size=(3, 2, 3))]
+    if dtype == "complex128":
+        arrays = [a + 1j * b for a, b in zip(arrays, rng.normal(size=(3, 2, 3)), strict=True)]
+    tensors = [torch.tensor(a, requires_grad=dtype == "complex128") for a in arrays]
+    desired = getattr(torch.nn.functional, name)(
+        tensors[0], tensors[1], weight=tensors[2], reduction=reduction
+    )
+    here = list(map(backend.array, arrays))
+    y, pullback = ops.vjp(getattr(ops, name), here[0], here[1], weight=here[2], reduction=reduction)
+    assert dtype_name(y) == str(desired.dtype).split(".")[1]
+    np.testing.assert_allclose(host(y), desired.detach().numpy(), rtol=1e-6)
+    dy = np.full(desired.shape, 0.5 + 0.25j if dtype == "complex128" else 1).astype(host(y).dtype)
+    gradients = pullback(backend.array(dy))
+    if dtype != "complex128":
+        assert gradients == (None, None, None)
+        return
+    desired.backward(torch.tensor(dy))
+    for gradient, tensor in zip(gradients, tensors, strict=True):
+        np.testing.assert_allclose(host(gradient), tensor.grad.numpy(), rtol=1e-10)
 
 
 COMPLEX = {"l1_loss", "poisson_nll_loss", "soft_margin_loss", "triplet_margin_loss",

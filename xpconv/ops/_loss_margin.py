@@ -49,7 +49,7 @@ def _finished_rows(
 def _multi_margin_loss_vjp(
     input: Array,
     target: Array,
-    p: int = 1,
+    p: float = 1,
     margin: float = 1.0,
     weight: Array | None = None,
     reduction: str = "mean",
@@ -92,7 +92,7 @@ def _multi_margin_loss_vjp(
 def multi_margin_loss(
     input: Array,
     target: Array,
-    p: int = 1,
+    p: float = 1,
     margin: float = 1.0,
     weight: Array | None = None,
     reduction: str = "mean",

@@ -1,4 +1,4 @@
-"""What every loss is made of: quiet arithmetic, a reduction, and the way back through it."""
+"""What every loss is made of: a reduction, and the way back through it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from array_api_compat import device
 
-from .._arrays import is_floating
+from .._arrays import conjugate, is_floating
 from .._typing import Array, Namespace, Pullback
 from ._broadcast import sum_to
 
@@ -33,13 +33,17 @@ def reduce(
         raise ValueError(f"reduction must be 'none', 'mean' or 'sum', got {reduction!r}")
     shape = tuple(loss.shape)
     floating = is_floating(xp, loss)
-    if reduction == "mean" and not floating:
+    if reduction == "mean" and not floating and divisor is None:
         raise TypeError(f"the mean of losses of dtype {loss.dtype} is no integer")
     total = xp.sum(loss, dtype=loss.dtype if floating else xp.int64)
     if reduction == "sum":
         return total, lambda dy: xp.broadcast_to(dy, shape)
-    n = math.prod(shape) if divisor is None else divisor  # 0 makes NaN of the mean of nothing
-    return total / n, lambda dy: xp.broadcast_to(dy / n, shape)
+    if divisor is None or isinstance(divisor, int | float):
+        n = math.prod(shape) if divisor is None else divisor  # 0 makes NaN of the mean of nothing
+        return total / n, lambda dy: xp.broadcast_to(dy / n, shape)
+    if not floating:  # a sum of whole weights divides
+        total, divisor = xp.astype(total, xp.float32), xp.astype(divisor, xp.float32)
+    return total / divisor, lambda dy: xp.broadcast_to(dy / conjugate(xp, divisor), shape)
 
 
 def finished(

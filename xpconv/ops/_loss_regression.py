@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .._arrays import is_complex
+from .._arrays import conjugate, is_complex
 from .._typing import Array, Namespace, Pullback
 from ._loss_operands import loss_rule, operands, same_shape
-from ._loss_reduce import constant, finished
+from ._loss_reduce import constant, finished, reduce
 from ._registry import differentiable
 
 
@@ -29,27 +29,23 @@ def of_difference(
     difference = input - target
     loss = value(difference)
     if weight is None:
-
-        def dinput() -> Array:
-            return slope(difference)
-
-        inputs, slopes = [input, target], [dinput, lambda: -dinput()]
-        return finished(xp, loss, reduction, inputs, slopes)
-
-    def weighted_dinput() -> Array:
-        return slope(difference) * weight
+        slopes = [lambda: slope(difference), lambda: -slope(difference)]
+        return finished(xp, loss, reduction, [input, target], slopes)
 
     mean = weighted_mean and reduction == "mean"
     divisor = xp.sum(weight, dtype=weight.dtype) if mean else None
-    y, pullback = finished(
-        xp,
-        loss * weight,
-        reduction,
-        arrays,
+    y, spread = reduce(xp, loss * weight, reduction, divisor)
+
+    def pullback(dy: Array) -> tuple[Array | None, ...]:
+        share = spread(dy)
+        push = conjugate(xp, weight) * share
+        if is_complex(loss):
+            dinput = conjugate(xp, slope(difference)) * push
+        else:  # real, also where the difference is not
+            dinput = slope(difference) * (xp.real(push) if is_complex(push) else push)
         # A weight also moves the sum that divides: d(sum(w e) / sum(w)) = (e - mean) / sum(w).
-        [weighted_dinput, lambda: -weighted_dinput(), lambda: loss - y if mean else loss],
-        divisor=divisor,
-    )
+        return dinput, -dinput, conjugate(xp, loss - y if mean else loss) * share
+
     return y, pullback
 
 
@@ -57,7 +53,15 @@ def of_difference(
 def _mse_loss_vjp(
     input: Array, target: Array, reduction: str = "mean", weight: Array | None = None
 ) -> tuple[Array, Pullback]:
-    xp, arrays = operands(booleans=True, input=input, target=target, weight=weight)
+    weighted = weight is not None  # as in PyTorch, which then takes more dtypes
+    xp, arrays = operands(
+        integers="kept" if weighted else "beside",
+        booleans=not weighted,
+        complexes=weighted,
+        input=input,
+        target=target,
+        weight=weight,
+    )
     return of_difference(xp, arrays, reduction, lambda d: d * d, lambda d: 2 * d, True)
 
 
@@ -95,7 +99,7 @@ def l1_loss_vjp(
 ) -> tuple[Array, Pullback]:
     xp, arrays = operands(
         integers="kept",
-        complexes=weight is None,
+        complexes=True,
         input=input,
         target=target,
         weight=weight,
@@ -120,8 +124,8 @@ def l1_loss(
     Parameters
     ----------
     input, target : array
-        Of the same shape and dtype: floating, complex (the loss is real, and takes no weight), or
-        integer for the reductions that stay whole.
+        Of the same shape and dtype: floating, complex (the loss is real), or integer for the
+        reductions that stay whole.
     reduction : {"mean", "sum", "none"}, default "mean"
         What to do with the absolute values.
     weight : array, of the shape of ``input``, optional

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._arrays import is_complex
+from .._arrays import conjugate, is_complex
 from .._typing import Array, Pullback
 from ._activation_sigmoid import sigmoid
 from ._broadcast import broadcast_shape
@@ -80,14 +80,10 @@ def _soft_margin_loss_vjp(
     broadcasts_to("input", input=input, target=target)
     score = target * input
     if is_complex(score):
-        y, _ = finished(xp, xp.log1p(xp.exp(-score)), reduction, [input], [None])
-        return y, _no_complex_gradient
+        slopes = [lambda: conjugate(xp, -target / (1 + xp.exp(score)))]
+        return finished(xp, xp.log1p(xp.exp(-score)), reduction, [input], slopes)
     slopes = [lambda: -target * sigmoid(-score)]
     return finished(xp, binary_costs(xp, score)[1], reduction, [input], slopes)
-
-
-def _no_complex_gradient(dy: Array) -> tuple[Array | None, ...]:
-    raise TypeError(f"soft_margin_loss has no gradient for dtype {dy.dtype}")
 
 
 @differentiable(_soft_margin_loss_vjp)
@@ -97,7 +93,7 @@ def soft_margin_loss(input: Array, target: Array, reduction: str = "mean") -> Ar
     Parameters
     ----------
     input : array
-        Logits of 1, floating dtype; complex numbers are computed without gradient.
+        Logits of 1, floating or complex dtype.
     target : array, broadcasts to ``input``
         1 or -1; integers get the input's dtype. It has no gradient, as in PyTorch.
     reduction : {"mean", "sum", "none"}, default "mean"
