@@ -161,6 +161,23 @@ def test_layers_keep_their_attributes_and_their_statistics(backend: Library, rng
         layer.nothing  # noqa: B018
 
 
+@pytest.mark.parametrize("wrap", [nn.weight_norm, nn.spectral_norm])
+def test_a_layer_used_twice(backend: Library, rng: np.random.Generator, wrap: Any) -> None:
+    """Its gradients are summed under the names that it is trained by."""
+    shared = wrap(nn.Linear(3, 3))
+    model = placed(nn.Sequential(shared, nn.Tanh(), shared), backend)
+    x = backend.array(rng.normal(size=(2, 3)))
+    y, backward = model.forward(x)
+    _, grads = backward(y)
+    assert grads.keys() == model.parameters().keys()
+    middle, first_back = shared.forward(x)
+    _, second_back = shared.forward(backend.xp.tanh(middle))
+    dh, second = second_back(y)
+    _, first = first_back(dh * (1 - backend.xp.tanh(middle) ** 2))
+    for key, gradient in first.items():
+        backend.assert_close(grads[f"0.{key}"], host(gradient) + host(second[key]))
+
+
 def test_a_summary_counts_what_is_trained_and_computed() -> None:
     plain = nn.Conv2d(3, 4, 2, bias=False)
     table = nn.Sequential(nn.weight_norm(plain)).summary((3, 5, 5))

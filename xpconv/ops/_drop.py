@@ -30,6 +30,9 @@ def probability(p: float, kind: str = "dropout") -> float:
     return p
 
 
+# What shares one fate: the shape of the decisions, which stretches to that of x.
+
+
 def elements(name: str, x: Array) -> tuple[int, ...]:
     return tuple(x.shape)
 
@@ -52,6 +55,7 @@ def channels_3d(name: str, x: Array) -> tuple[int, ...]:
     return (x.shape[0], *(1,) * (x.ndim - 1))
 
 
+@rule_in_single
 def drop(
     x: Array, p: float, key: Key | None, shape: tuple[int, ...], alpha: bool = False
 ) -> tuple[Array, Pullback]:
@@ -78,7 +82,6 @@ def dropout_rule(
     """Make the rule of one form of dropout; ``training`` is its default."""
     by_default = training
 
-    @rule_in_single
     def rule(
         x: Array, p: float = 0.5, training: bool = by_default, *, key: Key | None = None
     ) -> tuple[Array, Pullback]:

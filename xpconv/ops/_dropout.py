@@ -14,7 +14,6 @@ from ._drop import (
     elements,
     probability,
 )
-from ._precision import rule_in_single
 from ._registry import differentiable
 
 _dropout_vjp = dropout_rule("dropout", elements, True)
@@ -163,7 +162,6 @@ def feature_alpha_dropout(
     return _feature_alpha_dropout_vjp(x, p, training, key=key)[0]
 
 
-@rule_in_single
 def _stochastic_depth_vjp(
     x: Array, p: float, mode: str, training: bool = True, *, key: Key | None = None
 ) -> tuple[Array, Pullback]:
