@@ -33,9 +33,9 @@ def _huber(
 
     def value(d: Array) -> Array:
         size = xp.abs(d)
-        inside = size < width
-        small = xp.where(inside, size, constant(xp, 0, size))  # its square cannot overflow
-        return xp.where(inside, 0.5 * small * small / scale, steepness * (size - 0.5 * width))
+        # Up to the width it is d^2 / 2, beyond it width * (|d| - width / 2): no choice is needed.
+        inner = xp.minimum(size, constant(xp, width, d))
+        return inner * (size - 0.5 * inner) / scale
 
     def slope(d: Array) -> Array:
         steepest = constant(xp, steepness, d)
