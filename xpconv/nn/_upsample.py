@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from .. import ops
 from .._typing import IntOrTuple
 from ._stateless import Stateless
 
-Scale = float | Sequence[float] | None
+Scale = float | tuple[float, ...] | list[float] | None
 
 
 class Upsample(Stateless):

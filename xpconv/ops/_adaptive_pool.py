@@ -49,7 +49,8 @@ def _counts(xp: Namespace, batch: Array, windows: Sequence[Axis]) -> Array | int
         return math.prod(along.kernel for along in windows)
     count: Array = 1
     for axis, along in enumerate(windows, 2):
-        stop = -(-xp.arange(1, along.out + 1, device=device(batch)) * along.size // along.out)
+        next_one = xp.arange(1, along.out + 1, dtype=xp.int64, device=device(batch))
+        stop = (next_one * along.size + along.out - 1) // max(along.out, 1)
         each = stop - along.starts(xp, device(batch))
         count = count * xp.reshape(each, (along.out, *(1,) * (batch.ndim - 1 - axis)))
     return xp.astype(count, batch.dtype)

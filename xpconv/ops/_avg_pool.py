@@ -118,7 +118,7 @@ def avg_pool1d(
     Parameters
     ----------
     x : array, shape (N, C, L) or (C, L)
-        Signals, floating dtype.
+        Signals, floating dtype or int64.
     kernel_size, stride, padding, ceil_mode, count_include_pad
         As in `avg_pool2d`.
 
@@ -145,7 +145,7 @@ def avg_pool2d(
     Parameters
     ----------
     x : array, shape (N, C, H, W) or (C, H, W)
-        Images, floating dtype.
+        Images, floating dtype; or int64, whose averages are rounded towards zero.
     kernel_size : int or (int, int)
         Size of the windows.
     stride : int or (int, int), optional
@@ -201,7 +201,7 @@ def avg_pool3d(
     Parameters
     ----------
     x : array, shape (N, C, D, H, W) or (C, D, H, W)
-        Volumes, floating dtype.
+        Volumes, floating dtype or int64.
     kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
         As in `avg_pool2d`.
 
