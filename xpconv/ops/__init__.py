@@ -39,10 +39,12 @@ from ._activation_softmax import (
     softmax as softmax,
     softmin as softmin,
 )
-from ._adaptive_pool import (
+from ._adaptive_avg_pool import (
     adaptive_avg_pool1d as adaptive_avg_pool1d,
     adaptive_avg_pool2d as adaptive_avg_pool2d,
     adaptive_avg_pool3d as adaptive_avg_pool3d,
+)
+from ._adaptive_max_pool import (
     adaptive_max_pool1d as adaptive_max_pool1d,
     adaptive_max_pool2d as adaptive_max_pool2d,
     adaptive_max_pool3d as adaptive_max_pool3d,

@@ -12,7 +12,7 @@ from array_api_compat import device
 from .._arrays import add_at, is_complex, is_floating, itemsize, namespace
 from .._shapes import integer
 from .._typing import Array, Namespace, Pullback
-from ._adaptive_pool import adaptive_avg_pool_vjp
+from ._adaptive_avg_pool import adaptive_avg_pool_vjp
 from ._layout import channels_first, channels_last
 from ._pool_windows import require_elements
 from ._precision import in_single, rule_in_single

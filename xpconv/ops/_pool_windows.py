@@ -15,9 +15,11 @@ from typing import Any, NamedTuple, Protocol
 
 from array_api_compat import device
 
-from .._shapes import ntuple, output_sizes, window_span
+from .._shapes import integer, ntuple, output_sizes, window_span
 from .._typing import Array, IntOrTuple, Namespace
 from ._layout import channels_first
+
+OutputSize = IntOrTuple | Sequence[int | None]
 
 
 class Part(NamedTuple):
@@ -187,6 +189,27 @@ def pool_windows(
     channels = x.shape[1]
     out = output_sizes(sizes, kernel, steps, pads, spread, channels=channels, ceil_mode=ceil_mode)
     return tuple(map(Windows, sizes, kernel, steps, amounts, spread, out))
+
+
+def adaptive_windows(n: int, batch: Array, output_size: OutputSize) -> tuple[Axis, ...]:
+    """Windows of an adaptive pool over ``batch`` (N, C, ...); None keeps an axis's size."""
+    require_elements(batch, range(2, n + 2))
+    if output_size is None:
+        raise TypeError("output_size must be an int or a tuple, got None")
+    one = not isinstance(output_size, list | tuple)
+    sizes: Any = (output_size,) * n if one else output_size
+    if len(sizes) != n:
+        raise ValueError(
+            f"output_size must be an int or a tuple of {n}, one per spatial dimension, "
+            f"got {len(sizes)} entries: {output_size!r}"
+        )
+    if n == 1 and None in sizes:
+        raise TypeError(f"output_size must be an int in 1-D, got {output_size!r}")
+    kept = zip(sizes, batch.shape[2:], strict=True)
+    wanted = [size if out is None else integer(out, "output_size") for out, size in kept]
+    if min(wanted) < 0:
+        raise ValueError(f"output_size must be non-negative, got {output_size!r}")
+    return tuple(map(adaptive, batch.shape[2:], wanted))
 
 
 def require_elements(x: Array, axes: Sequence[int]) -> None:

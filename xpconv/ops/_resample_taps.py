@@ -90,9 +90,11 @@ def _nearest(exact: bool, size: int, out: int, scale: float | None, rounded: Rou
 def _nearest_in_images(
     exact: bool, size: int, out: int, scale: float | None, rounded: Rounding
 ) -> list[int]:
-    """The same for images, which PyTorch treats on their own: in single precision for every dtype,
-    and by the sizes alone, whatever the scale, where the output is as large or twice as large.
-    """  # noqa: D205
+    """The same for images, which PyTorch treats on their own.
+
+    That is in single precision for every dtype, and by the sizes alone, whatever the scale, where
+    the output is as large as the input or twice as large.
+    """
     if not exact and out in (size, 2 * size):
         return [o * size // out for o in range(out)]
     ratio = _ratio(size, out, scale, False, _single)
