@@ -31,8 +31,8 @@ def _local_response_norm_vjp(
             f"Expected 3D or higher dimensionality input (N, C, ...), got {x.ndim} dimensions: "
             f"{tuple(x.shape)}"
         )
-    if is_complex(x) or x.dtype == xp.bool:
-        raise TypeError(f"x must have a real dtype, got {x.dtype}")
+    if is_complex(x) or not (is_floating(xp, x) or x.dtype == xp.int64):
+        raise TypeError(f"x must have a real floating dtype or int64, got {x.dtype}")
     before, after = size // 2, (size - 1) // 2
     squares = _window_sum(xp, x * x, before, after)
     if is_floating(xp, x):
@@ -60,7 +60,7 @@ def local_response_norm(
     Parameters
     ----------
     x : array, shape (N, C, ...)
-        Input, with at least one spatial axis. Integers give float32.
+        Input, with at least one spatial axis. int64 gives float32, as in PyTorch.
     size : int
         Number of channels in a neighbourhood; of an even number, one more lies before.
     alpha, beta, k : float, default 1e-4, 0.75 and 1.0
