@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from ci import operations_page
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     page
@@ -47,3 +49,8 @@ def check(code: str, session: dict[str, Any], page: Path, line: int) -> None:
     doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.append, clear_globs=False)
     if report:
         pytest.fail("\n".join(report), pytrace=False)
+
+
+def test_the_page_of_operations_is_what_the_code_says() -> None:
+    written = operations_page.PAGE.read_text(encoding="utf-8")
+    assert written == operations_page.page(), "run: python -m ci.operations_page"
