@@ -140,7 +140,11 @@ def test_each_engine_is_chosen_for_something() -> None:
         for shape in SHAPES.values():
             problem = dataclasses.replace(problem_of(**shape), dtype="float32", library=library)
             chosen |= {engines.select(problem, task).name for task in engines.TASKS}
-    possible = {name for name in ENGINES if name != "direct" or compiled.refusal() is None}
+    wide = problem_of(n_in=32, n_out=32, size=(32, 32))
+    chosen.add(engines.select(dataclasses.replace(wide, dtype="float32", library="numpy")).name)
+    possible = set(ENGINES)
+    if compiled.refusal() is not None:
+        possible -= {"direct", "winograd"}
     assert chosen == possible
 
 

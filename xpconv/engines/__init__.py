@@ -10,7 +10,13 @@ of this package let the best engine do it.
 from __future__ import annotations
 
 from .._typing import Array
-from . import depthwise as depthwise, direct as direct, im2col as im2col, pointwise as pointwise
+from . import (
+    depthwise as depthwise,
+    direct as direct,
+    im2col as im2col,
+    pointwise as pointwise,
+    winograd as winograd,
+)
 from ._engine import TASKS as TASKS, Engine as Engine
 from ._offsets import offsets as offsets
 from ._problem import Problem as Problem
@@ -32,6 +38,7 @@ __all__ = [
     "pointwise",
     "select",
     "weight_grad",
+    "winograd",
 ]
 
 

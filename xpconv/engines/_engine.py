@@ -19,7 +19,7 @@ class Engine(Protocol):
 
     name: str
     exact: bool
-    """Whether sums are those of the definition, in whatever order; if not, see `Notes` there."""
+    """Whether sums are those of the definition, in whatever order."""
 
     def refusal(self, problem: Problem) -> str | None:
         """Say why the engine cannot solve a problem; None where it can."""

@@ -10,12 +10,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 
-from . import depthwise, direct, im2col, pointwise
+from . import depthwise, direct, im2col, pointwise, winograd
 from ._engine import TASKS, Engine
 from ._problem import Problem
 
 _VARIABLE = "XPCONV_ENGINE"
-_BY_PREFERENCE: tuple[Engine, ...] = (direct, pointwise, depthwise, im2col)
+_BY_PREFERENCE: tuple[Engine, ...] = (winograd, direct, pointwise, depthwise, im2col)
 _GROUPS = ("auto", "exact")
 _NAMES: ContextVar[tuple[str, ...]] = ContextVar("xpconv_engine", default=())
 _SEEN: ContextVar[dict[Problem, None] | None] = ContextVar("xpconv_problems", default=None)
@@ -31,9 +31,9 @@ def engine(*names: str) -> Iterator[None]:
     *names : str
         Names of engines, the first that can solve a problem computes it: ``"im2col"`` (the
         reference, for everything), ``"direct"`` (compiled, needs the extra ``fast``),
-        ``"pointwise"``, ``"depthwise"``. ``"auto"`` stands for the
-        choice that is made without this block, ``"exact"`` for the same among the engines that
-        form the sums of the definition.
+        ``"pointwise"``, ``"depthwise"``, ``"winograd"`` (fewer multiplications, larger rounding).
+        ``"auto"`` stands for the choice that is made without this block, ``"exact"`` for the same
+        among the engines that form the sums of the definition.
 
     Raises
     ------
@@ -165,10 +165,13 @@ def explain(problem: Problem) -> str:
     >>> print(explain(problem))
     1x1 64>256, 56x56, batch 1, int64, numpy
       forward: pointwise
+        not winograd: the kernel is not 3x3
         not direct: it is compiled for float32 and float64, not for int64
       input_grad: pointwise
+        not winograd: the kernel is not 3x3
         not direct: it is compiled for float32 and float64, not for int64
       weight_grad: pointwise
+        not winograd: the kernel is not 3x3
         not direct: it is compiled for float32 and float64, not for int64
     """
     lines = [str(problem)]

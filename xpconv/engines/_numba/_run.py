@@ -15,7 +15,7 @@ import numpy as np
 
 from ..._workspace import workspace_budget
 from .._problem import Problem
-from .._scratch import scratch
+from .._scratch import aligned, scratch
 from .._threads import each, thread_count
 from ._copy import pack, pack_channels, unpack
 from ._piece import convolve_pieces, correlate_pieces
@@ -32,8 +32,11 @@ _TURNS = 4  # pieces for each thread, so that none waits long for the last
 _LAID_OUT_ALONE = 2**16  # numbers of a kernel that one thread lays out
 
 
-def _threads(plan: Plan) -> int:
-    return 1 if plan.flops < _THREADED else thread_count()
+def threads_for(flops: int, threads: int | None = None) -> int:
+    """Return how many threads so many operations are worth, of those that there are."""
+    if flops < _THREADED:
+        return 1
+    return thread_count() if threads is None else threads
 
 
 def _budget(threads: int) -> int:
@@ -45,31 +48,40 @@ def convolve(
 ) -> np.ndarray:
     """Return y (N, OH, OW, O); with ``turned`` dx (N, H, W, C) for ``x = dy``."""
     plan = plan_of(problem, turned)
-    make = np.zeros if plan.phases == [] or plan.sparse else np.empty
     size = problem.in_size if turned else problem.out_size
-    y = make((problem.batch, *size, plan.geometry.y_size[3]), dtype=x.dtype)
+    shape = (problem.batch, *size, plan.geometry.y_size[3])
     if not plan.phases:  # steps that jump over the whole input
-        return y
-    start = np.zeros(plan.geometry.y_size[3], x.dtype) if bias is None else _flat(bias)
-    threads = _threads(plan)
+        return np.zeros(shape, dtype=x.dtype)
+    y = np.zeros(math.prod(shape), x.dtype) if plan.sparse else aligned(math.prod(shape), x.dtype)
+    start = np.zeros(plan.geometry.y_size[3], x.dtype) if bias is None else flat(bias)
+    threads = threads_for(plan.flops)
     kernels = _laid_out(plan, weight, threads)
     phases, taps, _, _ = plan.tables
-    memory, steps, in_place = _memory(plan, x)
+    numbers, steps = memory(x)
+    in_place = plan.inside and x.flags.c_contiguous
     geometry = plan.geometry._replace(in_place=in_place)
     pieces, room = plan.pieces(_budget(threads), 1 if threads == 1 else _TURNS * threads)
-    flat = y.reshape(-1)
 
     def work(first: int, last: int) -> None:
         buffer = scratch(0 if in_place else room, x.dtype)
         convolve_pieces(
-            geometry, pieces[first:last], phases, taps, memory, steps, buffer, kernels, start, flat
+            geometry,
+            pieces[first:last],
+            phases,
+            taps,
+            numbers,
+            steps,
+            buffer,
+            kernels,
+            start,
+            y,
         )
 
-    _share(work, len(pieces), threads)
-    return y
+    share(work, len(pieces), threads)
+    return y.reshape(shape)
 
 
-def _share(work: Callable[[int, int], None], count: int, threads: int) -> None:
+def share(work: Callable[[int, int], None], count: int, threads: int) -> None:
     """Let threads take their turns at ranges of numbers below ``count``."""
     if threads == 1:
         work(0, count)
@@ -78,30 +90,30 @@ def _share(work: Callable[[int, int], None], count: int, threads: int) -> None:
     each(lambda k: work(k * count // turns, (k + 1) * count // turns), turns, threads)
 
 
-def _flat(array: np.ndarray) -> np.ndarray:
+def flat(array: np.ndarray) -> np.ndarray:
     """Return memory in C order that may be written to, so that bodies are compiled once."""
     return np.require(array, requirements=["C", "W"]).reshape(-1)
 
 
-def _memory(plan: Plan, x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...], bool]:
-    """Return x's memory, flat; its strides (N, D, H, W, C); whether it can be read in place."""
+def memory(x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return a channels-last x's memory, flat, and its strides (N, D, H, W, C)."""
     if min(x.strides) < 0 or not x.flags.writeable or any(s % x.itemsize for s in x.strides):
         x = x.copy()
     n, *spatial, c = (stride // x.itemsize for stride in x.strides)
     steps = (n, *(0,) * (3 - len(spatial)), *spatial, c)
     if x.flags.c_contiguous:
-        return x.reshape(-1), steps, plan.inside
+        return x.reshape(-1), steps
     span = 1 + sum(
         (length - 1) * step for length, step in zip(x.shape, (n, *spatial, c), strict=True)
     )
-    return np.lib.stride_tricks.as_strided(x, (span,), (x.itemsize,)), steps, False
+    return np.lib.stride_tricks.as_strided(x, (span,), (x.itemsize,)), steps
 
 
 def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
     """Kernels in the order of the tiles of all phases."""
     weight = np.require(weight, requirements=["C", "W"]).reshape(*weight.shape[:2], -1)
     phases, _, elements, size = plan.tables
-    packed = np.empty(size, dtype=weight.dtype)
+    packed = aligned(size, weight.dtype)
     groups = plan.problem.groups
     for phase, taps in zip(phases, elements, strict=True):
         if plan.geometry.channelwise:
@@ -111,25 +123,26 @@ def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
         def work(first: int, last: int, at: int = phase[17], taps: np.ndarray = taps) -> None:
             pack(weight, taps, packed, at, groups, plan.width, plan.turned, first, last)
 
-        _share(work, plan.blocks, 1 if size < _LAID_OUT_ALONE else threads)
+        share(work, plan.blocks, 1 if size < _LAID_OUT_ALONE else threads)
     return packed
 
 
 def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """Return dweight (O, C/G, KH, KW)."""
     plan = plan_of(problem, False)
-    geometry, threads = plan.geometry, _threads(plan)
+    geometry, threads = plan.geometry, threads_for(plan.flops)
     phases, taps, (elements,), _ = plan.tables
     shape = (geometry.products, elements.size, geometry.inner, geometry.outs)
     parts = min(_PARTS, _PARTIAL // (math.prod(shape) * x.itemsize), problem.batch)
     parts = 1 if plan.flops < _THREADED else max(1, parts)
     sums = np.zeros((parts, *shape), dtype=x.dtype)
-    memory, steps, in_place = _memory(plan, x)
+    numbers, steps = memory(x)
+    in_place = plan.inside and x.flags.c_contiguous
     geometry = geometry._replace(in_place=in_place)
     pieces, room = plan.pieces(_budget(threads), parts)
     edges = np.searchsorted(pieces[:, 0], [k * problem.batch // parts for k in range(parts + 1)])
     splits = _splits(plan, math.ceil(2 * threads / parts) if threads > 1 else 1)
-    flat = _flat(dy)
+    source = flat(dy)
 
     def work(number: int) -> None:
         part, split = divmod(number, len(splits))
@@ -137,13 +150,13 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
         mine = pieces[edges[part] : edges[part + 1]]
         buffer = scratch(0 if in_place else room, x.dtype)
         correlate_pieces(
-            geometry, mine, phases[0], taps, memory, steps, buffer, flat, first, last - first,
+            geometry, mine, phases[0], taps, numbers, steps, buffer, source, first, last - first,
             sums[part].reshape(-1), _STRIP,
         )  # fmt: skip
 
     each(work, parts * len(splits), threads)
     dweight = np.empty((problem.out_channels, problem.group_in, elements.size), dtype=x.dtype)
-    _share(
+    share(
         lambda first, last: unpack(sums, dweight, first, last),
         problem.out_channels,
         1 if dweight.size < _LAID_OUT_ALONE else threads,

@@ -1,0 +1,175 @@
+"""Winograd's filtering: matrices, the stated error, what is not finite, when it is chosen."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+import xpconv
+from tests.backends import Library, host
+from tests.engines.test_direct import NEEDED, arrays
+from tests.engines.test_engines import problem_of
+from tests.ops import strategies
+from xpconv import engines
+from xpconv.engines import _winograd as filterings, direct, im2col, winograd
+
+FLOAT32 = dataclasses.replace(problem_of(), dtype="float32", library="numpy")
+
+
+@pytest.mark.parametrize("filtering", [filterings.F2, filterings.F4])
+@given(data=st.data())
+def test_one_dimension_in_exact_numbers(filtering: filterings.Filtering, data) -> None:
+    """A^T ((G g) * (B^T d)) is the correlation of d with g."""
+    whole = st.integers(-9, 9).map(Fraction)
+    d = data.draw(st.lists(whole, min_size=filtering.side, max_size=filtering.side))
+    g = data.draw(st.lists(whole, min_size=3, max_size=3))
+
+    def apply(matrix: filterings.Matrix, x: list) -> list:
+        exact = [[Fraction(a).limit_denominator(24) for a in row] for row in matrix]
+        return [sum(a * b for a, b in zip(row, x)) for row in exact]
+
+    products = [a * b for a, b in zip(apply(filtering.kernels, g), apply(filtering.inputs, d))]
+    expected = [sum(g[k] * d[i + k] for k in range(3)) for i in range(filtering.m)]
+    assert apply(filtering.outputs, products) == expected
+
+
+def test_small_images_and_float64_take_the_small_tile() -> None:
+    wide = dataclasses.replace(FLOAT32, in_size=(32, 32))
+    assert filterings.filtering_for(wide) is filterings.F4
+    assert filterings.filtering_for(dataclasses.replace(wide, dtype="float64")) is filterings.F2
+    assert filterings.filtering_for(dataclasses.replace(wide, in_size=(2, 2))) is filterings.F2
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kernel_size": (3, 1)}, "not 3x3"),
+        ({"kernel_size": (3,)}, "not 3x3"),
+        ({"stride": (1, 2)}, "steps by more than one"),
+        ({"dilation": (2, 1)}, "dilated"),
+        ({"groups": 2}, "groups"),
+        ({"dtype": "float16"}, "not for float16"),
+        ({"batch": 0}, "nothing to multiply"),
+    ],
+)
+def test_refusals(change: dict, words: str) -> None:
+    assert words in str(winograd.refusal(dataclasses.replace(FLOAT32, **change)))
+
+
+def solved(engine, problem, x, weight, dy, bias) -> list:
+    return [
+        host(engine.forward(problem, x, weight, bias)),
+        host(engine.input_grad(problem, dy, weight)),
+        host(engine.weight_grad(problem, x, dy)),
+    ]
+
+
+@given(
+    sizes=st.tuples(*(st.integers(1, n) for n in (3, 19, 35, 11, 11))),
+    pads=st.tuples(*(st.integers(0, 3) for _ in range(4))),
+    dtype=st.sampled_from(["float32", "float64"]),
+    seed=strategies.seeds,
+)
+def test_drawn_problems(backend: Library, sizes, pads, dtype: str, seed: int) -> None:
+    batch, channels, outs, height, width = sizes
+    height, width = max(height, 3 - pads[0] - pads[1]), max(width, 3 - pads[2] - pads[3])
+    problem = engines.Problem(
+        batch, channels, outs, (height, width), (3, 3), (1, 1), (pads[:2], pads[2:]), (1, 1)
+    )
+    problem = dataclasses.replace(problem, dtype=dtype, library="numpy")
+    given = arrays(problem, seed)
+    exact = solved(im2col, problem, *(array.astype(np.float64) for array in given))
+    problem = problem.of(backend.array(given[0]))
+    for mine, theirs in zip(solved(winograd, problem, *map(backend.array, given)), exact):
+        bound = 4e-5 if dtype == "float32" else 1e-13
+        assert mine.dtype == dtype
+        assert np.abs(mine - theirs).max() <= bound * max(1, np.abs(theirs).max())
+
+
+# error / largest result, float32 and normal numbers: as `winograd` states it
+BOUNDS = {"F4": 4e-5, "F2": 4e-6, "direct": 8e-6, "im2col": 4e-6}
+
+
+@NEEDED
+@pytest.mark.parametrize("channels", [1, 8, 64, 256])
+@pytest.mark.parametrize("tile", ["F2", "F4"])
+def test_the_stated_error(tile: str, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from xpconv.engines._numba import _run_winograd
+
+    monkeypatch.setattr(_run_winograd, "filtering_for", lambda _: getattr(filterings, tile))
+    _run_winograd._work_of.cache_clear()
+    problem = problem_of(n_in=channels, n_out=64, size=(12, 12))
+    problem = dataclasses.replace(problem, dtype="float32", library="numpy")
+    given = arrays(problem, channels)
+    exact = solved(im2col, problem, *(array.astype(np.float64) for array in given))
+    try:
+        for engine, name in ((winograd, tile), (direct, "direct"), (im2col, "im2col")):
+            for mine, theirs in zip(solved(engine, problem, *given), exact):
+                assert np.abs(mine - theirs).max() <= BOUNDS[name] * np.abs(theirs).max()
+    finally:
+        _run_winograd._work_of.cache_clear()
+
+
+WIDE = dataclasses.replace(
+    problem_of(n_in=33, n_out=40, size=(17, 18)), dtype="float32", library="numpy"
+)
+
+
+@NEEDED
+@pytest.mark.parametrize("what", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [(0, 0), (5, 5), (16, 17), (3, 4), (8, 7)])
+@pytest.mark.parametrize("which", ["x", "weight", "dy"])
+def test_what_is_not_finite_stays_where_it_is(what: float, place, which: str) -> None:
+    x, weight, dy, bias = arrays(WIDE, 8)
+    if which == "weight":
+        weight[3, 2, 1, 1] = what
+    else:
+        {"x": x, "dy": dy}[which][1, *place, 7] = what
+    with np.errstate(invalid="ignore"):
+        expected = solved(im2col, WIDE, x, weight, dy, bias)
+        results = solved(winograd, WIDE, x, weight, dy, bias)
+    for mine, theirs in zip(results, expected):
+        np.testing.assert_array_equal(np.isfinite(mine), np.isfinite(theirs))
+        finite = np.isfinite(theirs)
+        np.testing.assert_allclose(mine[finite], theirs[finite], rtol=1e-3, atol=1e-3)
+
+
+@NEEDED
+@pytest.mark.parametrize("budget", [1, 30_000, 10**6])
+def test_small_pieces_and_many_threads_give_the_same_bits(
+    budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = dataclasses.replace(WIDE, batch=5)
+    given = arrays(problem, 4)
+    expected = solved(winograd, problem, *given)
+    monkeypatch.setenv("XPCONV_NUM_THREADS", "3")
+    with xpconv.conv_workspace(budget):
+        for mine, theirs in zip(solved(winograd, problem, *given), expected):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_it_is_chosen_where_it_pays_only() -> None:
+    big = dataclasses.replace(
+        problem_of(n_in=64, n_out=64, size=(56, 56)), dtype="float32", library="numpy"
+    )
+    reasons = {
+        "lose digits": dataclasses.replace(big, dtype="float64"),
+        "not known to be faster": dataclasses.replace(big, library="torch"),
+    }
+    if direct.refusal(big) is None:
+        for task in engines.TASKS:
+            assert winograd.drawback(big, task) is None
+            assert engines.select(big, task) is winograd
+        reasons |= {
+            "times as fast": dataclasses.replace(big, in_channels=2),
+            "do not fit": dataclasses.replace(big, in_channels=1024, out_channels=1024),
+        }
+    else:
+        reasons["without compiled bodies"] = big
+    for words, problem in reasons.items():
+        assert words in str(winograd.drawback(problem, "forward"))
+        assert engines.select(problem) is not winograd

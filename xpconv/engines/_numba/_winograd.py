@@ -1,0 +1,130 @@
+"""Pieces of a convolution by Winograd's minimal filtering, and of its weight gradient.
+
+A piece is some rows of tiles of one image, or some images. Its transformed tiles (side^2, P, C) are
+multiplied by transformed kernels in side^2 products, one block of output channels after the other,
+so that what is transformed back still stands in the cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._copy import copy_region
+from ._jit import jit
+from ._sweep import sweep
+from ._tiles import apart, gather_tiles, scatter_tiles
+
+
+class Tiling(NamedTuple):
+    """What the pieces of one convolution have in common."""
+
+    m: int
+    """Outputs a side of a tile."""
+    tall: int
+    """Most rows of a register tile."""
+    lanes: int
+    """Numbers in a vector."""
+    size: tuple[int, int, int, int]
+    """1, H, W and C of x."""
+    above: int
+    """Padding above the first tile; negative where rows are left out."""
+    left: int
+    """Padding left of the first tile."""
+    out: tuple[int, int, int]
+    """OH, OW and O."""
+    across: int
+    """Tiles in a row."""
+
+
+@jit
+def _fetch(
+    tiling: Any, piece: Any, x: Any, steps: Any, buffer: Any, tiles: Any, doubt: Any
+) -> None:
+    """Bring a piece's input to the buffer, and its transformed tiles to ``tiles``."""
+    m, channels = tiling.m, tiling.size[3]
+    low = (0, piece[2] * m - tiling.above, -tiling.left)
+    high = (1, piece[3] * m + 2 - tiling.above, tiling.across * m + 2 - tiling.left)
+    images, rows = piece[1] - piece[0], piece[3] - piece[2]
+    copy_region(x, steps, tiling.size, buffer, piece[0], images, low, high)
+    gather_tiles(m, False, buffer, images, rows, tiling.across, channels, tiles, doubt)
+
+
+@jit
+def winograd_pieces(
+    tiling: Any,
+    pieces: Any,
+    x: Any,
+    steps: Any,
+    buffer: Any,
+    tiles: Any,
+    products: Any,
+    kernels: Any,
+    start: Any,
+    y: Any,
+) -> bool:
+    """Write y for some pieces (images, rows of tiles); return whether what they saw is finite."""
+    outs, channels = tiling.out[2], tiling.size[3]
+    lane, points = 2 * tiling.lanes, (tiling.m + 2) ** 2
+    none, source, target = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
+    zeros, doubt = np.zeros(lane, dtype=y.dtype), np.zeros(channels, dtype=y.dtype)
+    for piece in pieces:
+        _fetch(tiling, piece, x, steps, buffer, tiles, doubt)
+        count = (piece[1] - piece[0]) * (piece[3] - piece[2]) * tiling.across
+        for block in range((outs + lane - 1) // lane):
+            o = block * lane
+            n = min(lane, outs - o)
+            for point in range(points):
+                source[0], target[0] = point * apart(count * channels), point * apart(count * lane)
+                sweep(
+                    False, tiling.tall, tiling.lanes, zeros, 0, False,
+                    tiles, source, channels, 1,
+                    kernels, (block * points + point) * apart(channels * lane), lane, 0,
+                    products, target, lane, none, none, channels, count, n,
+                )  # fmt: skip
+            scatter_tiles(
+                tiling.m, products, piece, tiling.across, lane, n, start, o, y, tiling.out
+            )
+    return bool(np.all(doubt == 0))
+
+
+@jit
+def winograd_sums(
+    tiling: Any,
+    pieces: Any,
+    x: Any,
+    steps: Any,
+    buffer: Any,
+    tiles: Any,
+    dy: Any,
+    dsteps: Any,
+    dtiles: Any,
+    first: int,
+    outs: int,
+    sums: Any,
+) -> None:
+    """Add products of transformed x and dy to sums (side^2, C, O), for some output channels.
+
+    Those are ``[first, first + outs)``.
+    """
+    height, width, all_outs = tiling.out
+    m, channels = tiling.m, tiling.size[3]
+    none, source, target = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
+    part, doubt = dy[first:], np.zeros(channels, dtype=sums.dtype)
+    for piece in pieces:
+        _fetch(tiling, piece, x, steps, buffer, tiles, doubt)
+        images, rows = piece[1] - piece[0], piece[3] - piece[2]
+        low, high = (0, piece[2] * m, 0), (1, piece[3] * m, tiling.across * m)
+        copy_region(part, dsteps, (1, height, width, outs), buffer, piece[0], images, low, high)
+        gather_tiles(m, True, buffer, images, rows, tiling.across, outs, dtiles, doubt)
+        count = images * rows * tiling.across
+        for point in range((m + 2) ** 2):
+            source[0] = point * apart(count * channels)
+            target[0] = point * channels * all_outs + first
+            sweep(
+                False, tiling.tall, tiling.lanes, sums, 0, True,
+                tiles, source, 1, channels,
+                dtiles, point * apart(count * outs), outs, 2 * tiling.lanes,
+                sums, target, all_outs, none, none, count, channels, outs,
+            )  # fmt: skip
