@@ -285,6 +285,57 @@ def test_state_of_another_kind() -> None:
         optim.SGD().load_state_dict(optim.Adam().state_dict())
 
 
+# --- steps that are skipped where the gradients are not finite ------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("kind", "settings"), VARIANTS, ids=IDS)
+def test_a_skipped_step_has_not_happened(
+    backend: Any, dtype: str, kind: str, settings: dict[str, Any], rng: np.random.Generator
+) -> None:
+    """Bad steps in front, between and behind: what is left are the good ones."""
+    start, gradients = draw(rng, dtype), [draw(rng, dtype) for _ in range(4)]
+    bad = {name: np.full(shape, np.inf, dtype) for name, shape in SHAPES.items()}
+    whole = Bag(**start)
+    bag = Bag(**{name: backend.array(value) for name, value in start.items()})
+    one, other = getattr(optim, kind)(**settings), getattr(optim, kind)(**settings)
+    for gradient in gradients:
+        one.step(whole, gradient)
+    for number, gradient in enumerate([bad, *gradients[:2], bad, *gradients[2:], bad]):
+        given = {name: backend.array(value) for name, value in gradient.items()}
+        if number == 2:
+            given["scale"] = None  # another parameter has taken fewer steps
+        with np.errstate(invalid="ignore"):
+            other.step(bag, given, found_inf=backend.array(gradient is bad))
+    for name in ("conv.weight", "conv.bias"):
+        rtol = {"float32": 1e-6, "float64": 1e-14}[dtype]
+        backend.assert_close(bag.arrays[name], whole.arrays[name], rtol=rtol, dtype=dtype)
+        assert type(bag.arrays[name]) is type(backend.array(start[name]))
+    counts = {"conv.weight": 4, "conv.bias": 4, "scale": 3}
+    assert other.state_dict()["steps"] == counts
+    for slots in other.state_dict()["slots"].values():
+        for slot in slots.values():
+            assert backend.owns(slot)
+            assert np.isfinite(host(slot)).all()
+    # Without skipping it goes on with plain numbers.
+    other.step(bag, {name: backend.array(value) for name, value in gradients[0].items()})
+    assert other.state_dict()["steps"] == {name: count + 1 for name, count in counts.items()}
+
+
+def test_skipping_is_decided_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing about it is read on the host, but for a checkpoint."""
+    strict = pytest.importorskip("array_api_strict")
+    place = strict.Device("device1")
+    bag = Bag(w=strict.ones(3, dtype=strict.float32, device=place))
+    adam = optim.AdamW()
+    with monkeypatch.context() as patch:
+        for name in ("__bool__", "__float__", "__int__", "__index__", "__complex__"):
+            patch.delattr(type(bag.arrays["w"]), name)
+        for found in (True, False):
+            adam.step(bag, {"w": bag.arrays["w"]}, found_inf=strict.asarray(found, device=place))
+    assert adam.state_dict()["steps"] == {"w": 1}
+
+
 # --- clipping -----------------------------------------------------------------------------------
 
 

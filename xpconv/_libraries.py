@@ -125,6 +125,11 @@ OPENERS: dict[str, Callable[[str], tuple[Namespace, Any]]] = {
 }
 
 
+def cupy_bfloat16() -> Any:
+    """Return CuPy's bfloat16, which another package brings."""
+    return np.dtype(_import("ml_dtypes", "bfloat16 for cupy", "pip install ml_dtypes").bfloat16)
+
+
 # --- the other things that differ ---------------------------------------------------------------
 
 

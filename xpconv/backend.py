@@ -109,7 +109,10 @@ class Backend:
         if dtype is None:
             return None
         text = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype))
-        own = getattr(self.xp, text.rpartition(".")[2], None)
+        name = text.rpartition(".")[2]
+        own = getattr(self.xp, name, None)
+        if own is None and (self.name, name) == ("cupy", "bfloat16"):
+            own = _libraries.cupy_bfloat16()
         if own is None and isinstance(dtype, str):
             raise ValueError(f"{self.name} has no dtype {dtype!r}")
         return dtype if own is None else own

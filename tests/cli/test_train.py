@@ -67,6 +67,24 @@ def test_a_run_says_what_it_does_and_ends_with_the_accuracy_in_words(
     assert files_in(Path("a/b")) == FILES
 
 
+def test_precision(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    """On the CPU the run is the same as without, and the command says so."""
+    from xpconv.cli._settings import PRECISIONS
+    from xpconv.train import _precision
+
+    assert PRECISIONS == _precision.PRECISIONS
+    assert train(epochs=1, out="half", precision="fp16") == 0
+    assert "precision 'fp16' is for GPUs: numpy on the CPU computes in float32" in caplog.text
+    assert train(epochs=1, out="plain") == 0
+    assert same_weights(Path("half"), Path("plain"))
+    settings = json.loads(Path("half/metrics.json").read_text())["settings"]
+    assert settings["precision"] == "fp16"
+    capsys.readouterr()
+    arguments = ["train", "digits", "--resume", "--out", "half", "--precision", "bf16"]
+    assert cli.main(arguments) == 2
+    assert "--precision is fp16 in" in error_line(capsys)
+
+
 def test_quiet_prints_the_result_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert train(epochs=1, out="x") == 0
     out, err = capsys.readouterr()
@@ -89,6 +107,7 @@ def test_metrics(trained: Path) -> None:
         "batch_size": 32,
         "lr": 0.05,
         "seed": 0,
+        "precision": None,
     }
     assert {"python", "xpconv", "numpy", "scikit-learn"} <= set(metrics["versions"])
     assert len(metrics["history"]) == 6

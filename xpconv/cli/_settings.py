@@ -25,6 +25,9 @@ MODEL_NAMES = tuple(
 )
 """Those of `xpconv.models`, which the help must not import to list them."""
 
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
+"""Those of `xpconv.Trainer`."""
+
 DEFAULTS: dict[str, Any] = {
     "dataset": "digits",
     "model": "digits_cnn",
@@ -32,6 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "batch_size": 32,
     "lr": 0.05,
     "seed": 0,
+    "precision": None,
 }
 
 

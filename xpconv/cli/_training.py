@@ -85,6 +85,7 @@ def _trainer(
         optimizer=SGD(settings["lr"], momentum=0.9, nesterov=True, weight_decay=5e-4),
         schedule=OneCycleLR(settings["epochs"]),
         backend=backend,
+        precision=settings.get("precision"),  # not in checkpoints of older versions
         callbacks=[RunSettings(settings), Checkpoint(out / CHECKPOINT)],
         seed=settings["seed"],
         progress=False if arguments.quiet else "auto",

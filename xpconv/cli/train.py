@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ._parser import add_backend, positive_float, positive_int, seed
-from ._settings import DEFAULTS, MODEL_NAMES
+from ._settings import DEFAULTS, MODEL_NAMES, PRECISIONS
 
 HELP = "train a network, with pictures and weights as the result"
 DESCRIPTION = f"""\
@@ -50,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{name}", metavar=metavar, type=kind, help=f"{text} (default: {default})"
         )
     add_backend(parser)
+    parser.add_argument(
+        "--precision",
+        metavar="NAME",
+        choices=PRECISIONS,
+        help=f"what a GPU computes in: {', '.join(PRECISIONS)} (default: float32, "
+        "with TF32 products if CUPY_TF32=1)",
+    )
     parser.add_argument(
         "--out",
         metavar="DIR",

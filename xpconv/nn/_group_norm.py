@@ -18,6 +18,7 @@ from .init import constant
 class _Affine(Module):
     """A normalisation with a scale and a shift of its own, or one of them, or none."""
 
+    float32_names = ("weight", "bias")
     weight: Array
     bias: Array
 

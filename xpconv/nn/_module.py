@@ -33,6 +33,9 @@ class Module:
     ----------
     buffer_names : tuple of str
         Attributes that are state but not trained, as ``running_mean``.
+    float32_names : tuple of str
+        Parameters that stay in float32 where a `Trainer` computes in half precision, as those of
+        normalisations do.
 
     Examples
     --------
@@ -46,6 +49,7 @@ class Module:
     """
 
     buffer_names: ClassVar[tuple[str, ...]] = ()
+    float32_names: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Make the subclass's forward pass and inference visible to `observe`."""
@@ -151,6 +155,15 @@ class Module:
     def parameters(self) -> dict[str, Array]:
         """Return what is trained, under the keys of `state_dict`; shared arrays appear once."""
         return self._select(buffers=False)
+
+    def half_parameters(self) -> dict[str, Array]:
+        """Return the parameters that are to be cast where a step computes in half precision."""
+        slots = self._slots()
+        return {
+            key: array
+            for key, array in self.parameters().items()
+            if slots[key][1] not in slots[key][0].float32_names
+        }
 
     def buffers(self) -> dict[str, Array]:
         """Return state that is not trained, under the keys of `state_dict`."""

@@ -21,6 +21,7 @@ class ChannelNorm(Module):
     """What batch and instance normalisation of every dimension share."""
 
     buffer_names = ("running_mean", "running_var", "num_batches_tracked")
+    float32_names = ("weight", "bias")
     _ranks: ClassVar[tuple[int, ...]]
 
     def __init__(

@@ -14,6 +14,7 @@ from array_api_compat import array_namespace
 
 from .._arrays import require_floating
 from .._typing import Array
+from ..ops._precision import is_half, narrowed
 from ._module import Backward, Grads, Module
 from ._observe import unobserved
 
@@ -40,6 +41,8 @@ class Parametrised(Module):
         self._moving = layer.buffer_names
         constants = tuple(map(self._key, self.constants))
         vars(self)["buffer_names"] = (*layer.buffer_names, *constants)
+        computed = tuple(map(self._key, self.sources))
+        vars(self)["float32_names"] = (*layer.float32_names, *computed)
 
     def _key(self, short: str) -> str:
         return f"parametrizations.{self._name}.{short}"
@@ -75,9 +78,15 @@ class Parametrised(Module):
         setattr(layer, self._name, weight)
         return layer
 
+    def _beside(self, weight: Array, inputs: tuple[Any, ...]) -> Array:
+        """Return a weight as inputs of half precision take it; it was computed in single."""
+        if is_half(inputs[0]) and self._name not in self._layer.float32_names:
+            return narrowed(weight, inputs[0].dtype)
+        return weight
+
     def forward(self, *inputs: Any, training: bool = False, **options: Any) -> tuple[Any, Backward]:
         weight, weight_back = self._weight(training)
-        layer = self.plain(weight)
+        layer = self.plain(self._beside(weight, inputs))
         with unobserved(layer):
             y, back = layer.forward(*inputs, training=training, **options)
         for key in self._moving:
@@ -85,13 +94,14 @@ class Parametrised(Module):
 
         def backward(dy: Array) -> tuple[Any, Grads]:
             dx, grads = back(dy)
-            inner = {self._key(short): g for short, g in weight_back(grads[self._name]).items()}
+            dweight = narrowed(grads[self._name], weight.dtype)
+            inner = {self._key(short): g for short, g in weight_back(dweight).items()}
             return dx, {key: g for key, g in grads.items() if key != self._name} | inner
 
         return y, backward
 
     def infer(self, *inputs: Any, **options: Any) -> Any:
-        layer = self.plain(self._weight(False)[0])
+        layer = self.plain(self._beside(self._weight(False)[0], inputs))
         with unobserved(layer):
             return layer.infer(*inputs, **options)
 

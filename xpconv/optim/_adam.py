@@ -8,6 +8,7 @@ from typing import ClassVar
 from array_api_compat import array_namespace
 
 from .._typing import Array
+from ._counts import as_factor
 from ._optimizer import Optimizer, Slots, at_least_zero
 
 
@@ -70,7 +71,7 @@ class Adam(Optimizer):
         self.betas = (first, second)
 
     def update(
-        self, parameter: Array, gradient: Array, slots: Slots, step: int, lr: float
+        self, parameter: Array, gradient: Array, slots: Slots, step: int | Array, lr: float
     ) -> tuple[Array, Slots]:
         """Return the parameter after one step, and both averages; see `Optimizer.update`."""
         xp = array_namespace(parameter, gradient)
@@ -86,8 +87,9 @@ class Adam(Optimizer):
         else:  # from the other end, where rounding would swallow the gradient
             mean = gradient - beta1 * (gradient - mean)
         square = beta2 * square + (1 - beta2) * (gradient * gradient)
-        denominator = xp.sqrt(square) / (1 - beta2**step) ** 0.5 + self.eps
-        parameter = parameter - (lr / (1 - beta1**step)) * (mean / denominator)
+        root = as_factor((1 - beta2**step) ** 0.5, parameter)
+        rate = as_factor(lr / (1 - beta1**step), parameter)
+        parameter = parameter - rate * (mean / (xp.sqrt(square) / root + self.eps))
         return parameter, {"exp_avg": mean, "exp_avg_sq": square}
 
 

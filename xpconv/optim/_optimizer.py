@@ -10,6 +10,7 @@ from array_api_compat import array_namespace, device
 from .._arrays import namespace, same_dtype
 from .._typing import Array
 from ..backend import backend_of
+from ._counts import StepCounts
 
 Slots = dict[str, Array]
 """What an update rule remembers of one parameter, under PyTorch's names (``exp_avg``, …)."""
@@ -43,7 +44,7 @@ class Optimizer:
 
     def __init__(self, lr: float) -> None:
         self.lr = at_least_zero("learning rate", lr)
-        self._steps: dict[str, int] = {}
+        self._steps = StepCounts()
         self._slots: dict[str, Slots] = {}
 
     def __repr__(self) -> str:
@@ -51,7 +52,7 @@ class Optimizer:
         return f"{type(self).__name__}({given})"
 
     def update(
-        self, parameter: Array, gradient: Array, slots: Slots, step: int, lr: float
+        self, parameter: Array, gradient: Array, slots: Slots, step: int | Array, lr: float
     ) -> tuple[Array, Slots]:
         """Return one parameter's new value and state; a pure function of its arguments.
 
@@ -61,8 +62,10 @@ class Optimizer:
             Of equal shape, dtype, library and device.
         slots : dict of str to array
             What the last call returned for this parameter; empty at first.
-        step : int
-            How many times this parameter has been updated, this time included: 1 at first.
+        step : int or 0-d floating array
+            How many times this parameter has been updated, this time included: 1 at first. An array
+            on the device where steps may be skipped (``found_inf``): how many were, only the device
+            knows. It may be of a wider dtype than the parameter.
         lr : float
             The learning rate.
 
@@ -74,7 +77,12 @@ class Optimizer:
         raise NotImplementedError
 
     def step(
-        self, model: HasParameters, grads: Mapping[str, Array | None], *, lr: float | None = None
+        self,
+        model: HasParameters,
+        grads: Mapping[str, Array | None],
+        *,
+        lr: float | None = None,
+        found_inf: Array | None = None,
     ) -> None:
         """Move the model's parameters along their gradients.
 
@@ -87,6 +95,9 @@ class Optimizer:
             absent or ``None`` stays as it is, and so does its state.
         lr : float, optional
             The learning rate of this step alone, as from a schedule; default ``self.lr``.
+        found_inf : 0-d bool array, optional
+            Where it is true, the step is skipped: parameters, state and step counts stay as they
+            are. It is not looked at, only computed with, so nothing waits for the device.
 
         Raises
         ------
@@ -103,23 +114,23 @@ class Optimizer:
             )
         moved: dict[str, Array] = {}
         kept: dict[str, Slots] = {}
+        counts = self._steps.next(found_inf)
         for name, parameter in parameters.items():
             gradient = grads.get(name)
             if gradient is None:
                 continue
             _check_gradient(name, parameter, gradient)
-            slots = {
-                key: _beside(parameter, slot) for key, slot in self._slots.get(name, {}).items()
-            }
-            count = self._steps.get(name, 0) + 1
-            new, slots = self.update(parameter, gradient, slots, count, rate)
+            old = {key: _beside(parameter, slot) for key, slot in self._slots.get(name, {}).items()}
+            new, slots = self.update(parameter, gradient, old, counts.count(name), rate)
+            if found_inf is not None:
+                new = _unless(found_inf, new, parameter)
+                slots = {key: _unless(found_inf, slot, old.get(key)) for key, slot in slots.items()}
             moved[name] = _as_array(new, parameter)
             kept[name] = {key: _as_array(slot, parameter) for key, slot in slots.items()}
         # Everything is computed: from here on nothing can fail half-way.
         model.update(moved)
         self._slots.update(kept)
-        for name in moved:
-            self._steps[name] = self._steps.get(name, 0) + 1
+        self._steps = counts
 
     def state_dict(self) -> dict[str, Any]:
         """Return kind, hyperparameters, step counts and state arrays, fit for `checkpoint.save`.
@@ -132,7 +143,7 @@ class Optimizer:
         return {
             "kind": type(self).__name__,
             "hyperparameters": {name: getattr(self, name) for name in self.hyperparameters},
-            "steps": dict(self._steps),
+            "steps": self._steps.read(),
             "slots": {name: dict(slots) for name, slots in self._slots.items()},
         }
 
@@ -158,7 +169,7 @@ class Optimizer:
         checked = type(self)(**state["hyperparameters"])
         for name in self.hyperparameters:
             setattr(self, name, getattr(checked, name))
-        self._steps = {name: int(count) for name, count in state["steps"].items()}
+        self._steps = StepCounts({name: int(n) for name, n in state["steps"].items()})
         self._slots = {name: dict(slots) for name, slots in state["slots"].items()}
 
 
@@ -179,6 +190,12 @@ def _as_array(value: Array, parameter: Array) -> Array:
     if value.ndim:
         return value
     return array_namespace(parameter).asarray(value, device=device(parameter))
+
+
+def _unless(found_inf: Array, new: Array, old: Array | None) -> Array:
+    """Return the new array, or the old one (at first: zeros) where a step is to be skipped."""
+    xp = array_namespace(new)
+    return xp.where(found_inf, xp.zeros_like(new) if old is None else old, new)
 
 
 def _beside(parameter: Array, slot: Array) -> Array:

@@ -79,7 +79,7 @@ class SGD(Optimizer):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
 
     def update(
-        self, parameter: Array, gradient: Array, slots: Slots, step: int, lr: float
+        self, parameter: Array, gradient: Array, slots: Slots, step: int | Array, lr: float
     ) -> tuple[Array, Slots]:
         """Return the parameter after one step, and its momentum; see `Optimizer.update`."""
         if self.weight_decay:
@@ -88,6 +88,9 @@ class SGD(Optimizer):
             return parameter - lr * gradient, {}
         if "momentum_buffer" in slots:
             buffer = self.momentum * slots["momentum_buffer"] + (1 - self.dampening) * gradient
+            if self.dampening and not isinstance(step, int):
+                # Only the device knows whether the steps before were all skipped.
+                buffer = array_namespace(gradient).where(step == 1, gradient, buffer)
         else:
             # A copy, because the gradient is the caller's.
             buffer = array_namespace(gradient).astype(gradient, gradient.dtype, copy=True)

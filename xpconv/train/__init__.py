@@ -11,6 +11,7 @@ from ._callbacks import (
 from ._history import History as History
 from ._losses import Loss as Loss
 from ._metrics import METRICS as METRICS, Means as Means, accuracy as accuracy
+from ._precision import Precision as Precision
 from ._progress import ProgressBar as ProgressBar
 from ._run import Run as Run
 from ._step import gradients as gradients
@@ -25,6 +26,7 @@ __all__ = [
     "History",
     "Loss",
     "Means",
+    "Precision",
     "ProgressBar",
     "Run",
     "Trainer",

@@ -138,11 +138,12 @@ def judge(
 ) -> dict[str, float]:
     """Return loss and metrics over some samples, as means over them."""
     means = Means()
-    for x, y in on_backend(batches(dataset, batch_size), trainer.backend, trainer.dtype):
-        logits = trainer.model(x)
-        loss, _ = trainer.loss.forward(logits, y)
-        note(trainer, means, loss, logits, y)
-        between_steps()
+    with trainer.precision.weights(trainer.model):
+        for x, y in on_backend(batches(dataset, batch_size), trainer.backend, trainer.dtype):
+            logits = trainer.precision.infer(trainer.model, x)
+            loss, _ = trainer.loss.forward(logits, y)
+            note(trainer, means, loss, logits, y)
+            between_steps()
     return means.read()
 
 

@@ -25,6 +25,7 @@ def collect(trainer: Trainer) -> dict[str, Any]:
         "model": trainer.model.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
         "schedule": None if trainer.schedule is None else trainer.schedule.state_dict(),
+        "precision": trainer.precision.state_dict(),
         "stream": trainer.stream.state_dict(),
         "run": trainer.run.state_dict(),
         "means": trainer.means.state_dict(),
@@ -59,6 +60,8 @@ def restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
     trainer.optimizer.load_state_dict(state["optimizer"])
     if trainer.schedule is not None:
         trainer.schedule.load_state_dict(state["schedule"])
+    if "precision" in state:  # not in files of older versions
+        trainer.precision.load_state_dict(state["precision"])
     trainer.stream.load_state_dict(state["stream"])
     trainer.means.load_state_dict(state["means"], trainer.backend)
     trainer.history = History(state["history"])
@@ -81,12 +84,13 @@ def _settings(trainer: Trainer) -> dict[str, Any]:
         "loss": loss_name(trainer.loss),
         "metrics": list(trainer.metrics),
         "clip_norm": trainer.clip_norm,
+        "precision": trainer.precision.asked,
     }
 
 
 def _differences(trainer: Trainer, state: Mapping[str, Any]) -> Iterator[str]:
     for name, ours in _settings(trainer).items():
-        theirs = state["settings"][name]
+        theirs = state["settings"].get(name)
         if theirs != ours:
             yield f"{name} {theirs!r}, the trainer {ours!r}"
     kinds = (state["optimizer"]["kind"], type(trainer.optimizer).__name__)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from .._typing import Array
 from ._losses import Loss, as_loss
 
-if TYPE_CHECKING:
-    from ..nn import Module
+
+class HasForward(Protocol):
+    """What a step asks of a model; every `xpconv.nn.Module` has it."""
+
+    def forward(self, x: Array, /, *, training: bool) -> tuple[Any, Callable[[Any], Any]]:
+        """Return the output and the way back."""
 
 
 def gradients(
-    model: Module, loss: str | Callable[..., Array] | Loss, x: Array, y: Array
+    model: HasForward, loss: str | Callable[..., Array] | Loss, x: Array, y: Array
 ) -> tuple[Array, Array, dict[str, Array]]:
     """Run a model forward and backward on one batch.
 

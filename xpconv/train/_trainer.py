@@ -31,9 +31,9 @@ from ._history import History
 from ._loop import Loop, judge
 from ._losses import Loss, as_loss, targets_of
 from ._metrics import Means, Metric, as_metrics
+from ._precision import Precision
 from ._progress import ProgressBar
 from ._run import Run
-from ._step import gradients
 
 if TYPE_CHECKING:
     import os
@@ -57,6 +57,11 @@ class Trainer:
         By default ``optim.Adam()``.
     backend : str or Backend, optional
         Where to train; by default where the model is.
+    precision : {"fp32", "tf32", "fp16", "bf16"}, optional
+        What a step is computed in. Parameters, optimiser, losses and the statistics of
+        normalisations are float32 in all four. ``"fp16"`` scales the loss, and skips steps whose
+        gradients overflow. By default all is of the dtype of the model's parameters. A backend that
+        cannot (NumPy, for one) computes in float32, and says so.
     schedule : Schedule, optional
         Multiplies the optimiser's learning rate; its time is counted in epochs.
     clip_norm : float, optional
@@ -81,6 +86,8 @@ class Trainer:
         The present epoch's loss and metrics so far, on the device.
     last_loss : 0-d array or None
         The loss of the last batch, on the device.
+    precision : Precision
+        ``.asked`` and ``.name``: what was asked for, and what is computed in.
 
     Notes
     -----
@@ -121,6 +128,7 @@ class Trainer:
         loss: str | Callable[..., Array] | Loss = "cross_entropy",
         optimizer: Optimizer | None = None,
         backend: str | Backend | None = None,
+        precision: str | None = None,
         schedule: Schedule | None = None,
         clip_norm: float | None = None,
         metrics: Iterable[str | Metric] | None = None,
@@ -140,6 +148,7 @@ class Trainer:
         self.loss = as_loss(loss)
         self.optimizer = Adam() if optimizer is None else optimizer
         self.backend = get_backend(model.backend if backend is None else backend)
+        self.precision = Precision(precision, model, self.backend)
         self.schedule = schedule
         self.clip_norm = None if clip_norm is None else at_least_zero("clip_norm", clip_norm)
         if metrics is None:
@@ -259,9 +268,9 @@ class Trainer:
         host = to_numpy(x)
         dataset = ArrayDataset(host, host)
         check_samples(host, "given")
-        with self._in_force():
+        with self._in_force(), self.precision.weights(self.model):
             outputs = [
-                to_numpy(self.model(to_device(samples, self.backend, self.dtype)))
+                to_numpy(self.precision.infer(self.model, self._there(samples)))
                 for samples, _ in batches(dataset, batch_size)
             ]
         return array_namespace(outputs[0]).concat(outputs, axis=0)
@@ -328,10 +337,12 @@ class Trainer:
         logits : array
             The model's output before the step.
         """
-        value, logits, grads = gradients(self.model, self.loss, x, y)
+        value, logits, grads, found_inf = self.precision.gradients(self.model, self.loss, x, y)
         if self.clip_norm is not None:
             grads, _ = clip_grad_norm(grads, self.clip_norm)
-        self.optimizer.step(self.model, grads, lr=self.lr)
+        # An optimiser of the user's own need not know of steps that are skipped.
+        skipped = {} if found_inf is None else {"found_inf": found_inf}
+        self.optimizer.step(self.model, grads, lr=self.lr, **skipped)
         return value, logits
 
     # --- inside -----------------------------------------------------------------------------------
@@ -346,6 +357,10 @@ class Trainer:
         with use_backend(self.backend), use_stream(self.stream), checked:
             yield
 
+    def _there(self, x: Any) -> Array:
+        """Bring samples to the backend."""
+        return to_device(x, self.backend, self.dtype)
+
     def _callbacks_of_run(self) -> list[Callback]:
         found = list(self.callbacks)
         if self.progress and not any(isinstance(callback, ProgressBar) for callback in found):
@@ -355,5 +370,5 @@ class Trainer:
     def _check(self, dataset: ArrayDataset, what: str) -> None:
         """Compare data, model and loss before anything is computed in earnest."""
         check_samples(dataset.x, what)
-        first = to_device(dataset.x[:1], self.backend, self.dtype)
+        first = self._there(dataset.x[:1])
         check_targets(output_shape(self.model, first), self.loss, dataset, what)
