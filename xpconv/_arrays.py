@@ -93,14 +93,14 @@ def same_dtype(**arrays: Array | None) -> Any:
     return dtypes.pop()
 
 
-def require_floating(xp: Namespace, **arrays: Array | None) -> None:
+def require_floating(**arrays: Array | None) -> None:
     """Refuse arrays that are not real floating, naming the argument."""
     for name, array in arrays.items():
-        if array is not None and (is_complex(array) or not is_floating(xp, array)):
+        if array is not None and (is_complex(array) or not is_floating(array)):
             raise TypeError(f"{name} must have a real floating dtype, got {array.dtype}")
 
 
-def is_floating(xp: Namespace, array: Array) -> bool:
+def is_floating(array: Array) -> bool:
     """Whether an array's dtype is real or complex floating (bfloat16 included)."""
     return _is(array.dtype, "float", "complex")
 

@@ -10,8 +10,6 @@ import copy
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from array_api_compat import array_namespace
-
 from .._arrays import require_floating
 from .._typing import Array
 from ..ops._precision import is_half, narrowed
@@ -123,7 +121,7 @@ def weight_of(layer: Module, name: str) -> Array:
     if name not in own or name in layer.buffer_names or layer.children():
         raise ValueError(f"Module {layer!r} does not have a parameter of its own named {name!r}")
     weight = own[name]
-    require_floating(array_namespace(weight), **{name: weight})
+    require_floating(**{name: weight})
     return weight
 
 

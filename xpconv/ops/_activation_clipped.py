@@ -38,7 +38,7 @@ def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     if min_val > max_val:
         raise ValueError(f"min_val cannot be greater than max_val, got {min_val} > {max_val}")
     xp = array_namespace(x)
-    if not is_floating(xp, x):
+    if not is_floating(x):
         low, high = in_range(x, "min_val", min_val), in_range(x, "max_val", max_val)
         return xp.clip(x, low, high), None
     inside = (x > min_val) & (x < max_val)

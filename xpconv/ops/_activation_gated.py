@@ -169,7 +169,7 @@ def mish(x: Array) -> Array:
 def _glu_vjp(x: Array, dim: int = -1) -> tuple[Array, Pullback]:
     xp = namespace(x=x)
     y = glu(x, dim)
-    axis, first, second = _halves(xp, x, dim)
+    axis, first, second = _halves(x, dim)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         z = decay(xp, second)
@@ -208,12 +208,12 @@ def glu(x: Array, dim: int = -1) -> Array:
     Counterpart of ``torch.nn.functional.glu``.
     """
     xp = namespace(x=x)
-    require_floating(xp, x=x)
-    _, first, second = _halves(xp, x, dim)
+    require_floating(x=x)
+    _, first, second = _halves(x, dim)
     return first * logistic(xp, second, decay(xp, second))
 
 
-def _halves(xp: Namespace, x: Array, dim: int) -> tuple[int, Array, Array]:
+def _halves(x: Array, dim: int) -> tuple[int, Array, Array]:
     if x.ndim == 0:
         raise ValueError("glu does not support scalars because halving size must be even")
     axis = axis_of(x, dim)

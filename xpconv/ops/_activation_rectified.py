@@ -39,7 +39,7 @@ def relu(x: Array) -> Array:
     array([0., 2.])
     """
     xp = array_namespace(x)
-    if not is_floating(xp, x):
+    if not is_floating(x):
         return xp.maximum(x, xp.zeros((), dtype=x.dtype, device=device(x))), None
     y = positive(xp, x)
     # PyTorch's rule: the gradient passes where the output is not <= 0, so also where it is NaN.
@@ -171,7 +171,7 @@ def prelu(x: Array, weight: Array) -> Array:
     ``torch.nn.functional.prelu``.
     """
     xp = namespace(("weight",), x=x, weight=weight)
-    require_floating(xp, x=x, weight=weight)
+    require_floating(x=x, weight=weight)
     same_dtype(x=x, weight=weight)
     return positive(xp, x) + _beside_channels(x, weight) * negative(xp, x)
 
@@ -221,7 +221,7 @@ def threshold(x: Array, threshold: float, value: float) -> Array:
     Counterpart of ``torch.nn.functional.threshold``.
     """
     xp = array_namespace(x)
-    if not is_floating(xp, x):
+    if not is_floating(x):
         threshold = in_range(x, "threshold", threshold)
         value = in_range(x, "value", value)
     replaced = x <= threshold

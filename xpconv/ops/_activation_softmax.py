@@ -31,7 +31,7 @@ def _along_axis(formula: Softmax) -> Softmax:
         before = x.dtype
         if dtype is not None:
             x = xp.astype(x, getattr(xp, dtype) if isinstance(dtype, str) else dtype)
-        require_floating(xp, x=x)
+        require_floating(x=x)
         axis, shape, after = axis_of(x, dim), tuple(x.shape), x.dtype
         y, way_back = x, None
         if math.prod(shape):
@@ -157,7 +157,7 @@ def _gumbel_softmax_vjp(
     key: tuple[int, int] | None = None,
 ) -> tuple[Array, Pullback]:
     xp = namespace(logits=logits)
-    require_floating(xp, logits=logits)
+    require_floating(logits=logits)
     axis, place = axis_of(logits, dim), device(logits)
     bits = random_bits(key or current_stream().next_key(), tuple(logits.shape), xp=xp, device=place)
     # 23 bits and a half fit into float32: never 0 and never 1

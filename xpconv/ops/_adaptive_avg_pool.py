@@ -43,7 +43,7 @@ def adaptive_avg_pool_vjp(n: int, x: Array, output_size: OutputSize) -> tuple[Ar
         require_elements(batch, (1,))  # no channels are refused in three dimensions only
     windows = adaptive_windows(n, batch, output_size)
     whole = all(along.out == 1 for along in windows)
-    if not is_floating(xp, x) or (is_complex(x) and not whole):
+    if not is_floating(x) or (is_complex(x) and not whole):
         # PyTorch has a mean of complex numbers, and no other pool.
         raise TypeError(f"x must have a real floating dtype, got {x.dtype}")
     counts = _counts(xp, batch, windows)

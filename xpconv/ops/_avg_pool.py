@@ -40,7 +40,7 @@ def _divisor(
 
 
 def _divide(xp: Namespace, total: Array, divisor: Array | int) -> Array:
-    if is_floating(xp, total):
+    if is_floating(total):
         return total / divisor
     if isinstance(divisor, int):  # integers are rounded towards zero, as in C
         divisor = xp.asarray(divisor, dtype=total.dtype, device=device(total))
@@ -100,7 +100,7 @@ def avg_pool_vjp(
 def _require_summable(xp: Namespace, x: Array) -> None:
     """Refuse what PyTorch has no average of: every integer but int64, bool, complex."""
     require_real(x)
-    if not is_floating(xp, x) and x.dtype != xp.int64:
+    if not is_floating(x) and x.dtype != xp.int64:
         raise TypeError(f"x must have a floating dtype, or int64, got {x.dtype}")
 
 

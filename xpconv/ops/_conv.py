@@ -55,7 +55,7 @@ def _conv_vjp(
     xp = namespace(x=x)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        if not is_floating(xp, x):
+        if not is_floating(x):
             return None, None, None
         # Only x and weight are kept for the way back; the columns are made again.
         batch = batched(n, x)

@@ -56,7 +56,7 @@ def _transpose_vjp(
     xp = namespace(x=x)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        if not is_floating(xp, x):
+        if not is_floating(x):
             return None, None, None
         batch = batched(n, x)
         problem = transposed_problem(

@@ -63,7 +63,7 @@ def drop(
     xp = namespace(x=x)
     if p == 1:
         return x * 0, lambda dy: (dy * 0,)
-    require_floating(xp, x=x)
+    require_floating(x=x)
     key = current_stream().next_key() if key is None else key
     bits = random_bits(key, shape, xp=xp, device=device(x))
     keep = xp.astype(bits >= round(p * 2**32), x.dtype)

@@ -44,9 +44,9 @@ def elementwise(*kinds: str, exact: bool = False) -> Callable[[F], F]:
             options = signature.bind(*args, **kwargs).arguments
             x = options.pop("x")
             xp = namespace(x=x)
-            whole = not is_floating(xp, x)
+            whole = not is_floating(x)
             if not _taken(xp, x, kinds):
-                require_floating(xp, x=x)
+                require_floating(x=x)
             wide = x
             if not exact:
                 wide = xp.astype(x, xp.float32) if whole else widened(x)
@@ -70,7 +70,7 @@ def elementwise(*kinds: str, exact: bool = False) -> Callable[[F], F]:
 
 
 def _taken(xp: Namespace, x: Array, kinds: tuple[str, ...]) -> bool:
-    if is_floating(xp, x):
+    if is_floating(x):
         return not is_complex(x) or "complex floating" in kinds
     return xp.isdtype(x.dtype, kinds) if kinds else False
 

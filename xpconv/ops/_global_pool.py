@@ -54,7 +54,7 @@ def global_avg_pool(x: Array) -> Array:
         If there is no spatial dimension, or an empty one.
     """
     xp = namespace(x=x)
-    if not is_floating(xp, x):
+    if not is_floating(x):
         raise TypeError(f"x must have a real floating dtype, or a complex one, got {x.dtype}")
     return xp.mean(x, axis=_spatial(x), keepdims=True)
 

@@ -169,7 +169,7 @@ def _interpolate_vjp(
 ) -> tuple[Array, Pullback]:
     xp = namespace(x=x)
     plan = _plan(x, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
-    if is_complex(x) or not is_floating(xp, x):
+    if is_complex(x) or not is_floating(x):
         return _resampled_bytes(xp, x, mode, plan), lambda dy: (None,)
     if plan.kind == "area":
         return adaptive_avg_pool_vjp(len(plan.out), x, plan.out)

@@ -31,11 +31,11 @@ def _local_response_norm_vjp(
             f"Expected 3D or higher dimensionality input (N, C, ...), got {x.ndim} dimensions: "
             f"{tuple(x.shape)}"
         )
-    if is_complex(x) or not (is_floating(xp, x) or x.dtype == xp.int64):
+    if is_complex(x) or not (is_floating(x) or x.dtype == xp.int64):
         raise TypeError(f"x must have a real floating dtype or int64, got {x.dtype}")
     before, after = size // 2, (size - 1) // 2
     squares = _window_sum(xp, x * x, before, after)
-    if is_floating(xp, x):
+    if is_floating(x):
         mean = squares / size
     else:  # PyTorch pools integers into integers
         mean = xp.astype(squares // size, xp.float32)

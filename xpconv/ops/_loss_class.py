@@ -18,7 +18,7 @@ def _at_labels(
 ) -> tuple[Namespace, int, Array, Array | float]:
     """Check a call with class labels: where they stand, and how much each class counts."""
     xp = namespace(("target",), input=input, target=target, weight=weight)
-    require_floating(xp, input=input)
+    require_floating(input=input)
     axis = class_axis("input", input)
     weights = class_weights(xp, "input", input, weight)
     column = label_column(xp, ("input", "target"), input, target, ignore_index)

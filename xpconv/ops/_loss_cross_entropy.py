@@ -21,14 +21,14 @@ def _cross_entropy_vjp(
     label_smoothing: float = 0.0,
 ) -> tuple[Array, Pullback]:
     xp = namespace(("labels",), logits=logits, labels=labels, weight=weight)
-    require_floating(xp, logits=logits)
+    require_floating(logits=logits)
     axis = class_axis("logits", logits)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing must be between 0 and 1, got {label_smoothing}")
     classes = max(logits.shape[axis], 1)
     weights = class_weights(xp, "logits", logits, weight)
     zero = constant(xp, 0, logits)
-    probabilities = are_probabilities(xp, logits, labels)
+    probabilities = are_probabilities(logits, labels)
     divisor: Array | float | None = None
 
     # target: how much each class counts in each row; the loss is -sum(target * log p).

@@ -108,7 +108,7 @@ def _gaussian_nll_loss_vjp(
     arrays = {"input": input, "target": target} | ({} if number else {"var": var})
     xp, (input, target, *rest) = operands(**arrays)
     if rest:
-        require_floating(xp, var=var)
+        require_floating(var=var)
     variance = constant(xp, var, input) if number else _fitting(rest[0], input)
     broadcast_shape(input=input, target=target, var=variance)
     if (number and var < 0) or (not number and fails(xp, variance < 0)):

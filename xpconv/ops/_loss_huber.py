@@ -88,7 +88,7 @@ def _huber_loss_vjp(
     if not delta > 0:
         raise ValueError(f"huber_loss does not support non-positive values for delta, got {delta}")
     xp, arrays = operands(booleans=True, input=input, target=target, weight=weight)
-    if not is_floating(xp, input):
+    if not is_floating(input):
         raise TypeError(f"input must have a real floating dtype, got {input.dtype}")
     value, slope = _huber(xp, 1.0, delta)
     return of_difference(xp, arrays, reduction, value, slope)

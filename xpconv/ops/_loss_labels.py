@@ -75,9 +75,9 @@ def one_hot(xp: Namespace, scores: Array, column: Array, axis: int) -> Array:
     return xp.reshape(number, _along(axis, scores, classes)) == column
 
 
-def are_probabilities(xp: Namespace, logits: Array, labels: Array) -> bool:
+def are_probabilities(logits: Array, labels: Array) -> bool:
     """Whether labels are class probabilities; their dtype and shape are the logits' then."""
-    if not is_floating(xp, labels):
+    if not is_floating(labels):
         return False
     same_dtype(logits=logits, labels=labels)
     if labels.shape != logits.shape:

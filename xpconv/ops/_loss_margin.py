@@ -57,7 +57,7 @@ def _multi_margin_loss_vjp(
     if p not in (1, 2):
         raise ValueError(f"only p == 1 and p == 2 supported, got p={p}")
     xp = namespace(("target",), input=input, target=target, weight=weight)
-    require_floating(xp, input=input)
+    require_floating(input=input)
     n, classes = _rows("multi_margin_loss", input)
     scores = xp.reshape(input, (n, classes))
     labels = integer_labels(xp, "target", target)
@@ -137,7 +137,7 @@ def _multilabel_margin_loss_vjp(
     input: Array, target: Array, reduction: str = "mean"
 ) -> tuple[Array, Pullback]:
     xp = namespace(("target",), input=input, target=target)
-    require_floating(xp, input=input)
+    require_floating(input=input)
     n, classes = _rows("multilabel_margin_loss", input)
     labels = integer_labels(xp, "target", target)
     flat = max(input.ndim, target.ndim) < 2 and math.prod(target.shape) == classes

@@ -81,7 +81,7 @@ def operands(
     """
     xp = namespace(tuple(name for name in arrays if name not in _OPTIONAL), **arrays)
     given = {name: array for name, array in arrays.items() if array is not None}
-    floating = {name: array for name, array in given.items() if is_floating(xp, array)}
+    floating = {name: array for name, array in given.items() if is_floating(array)}
     for name, array in given.items():
         if name in floating:
             taken = complexes or not is_complex(array)

@@ -12,7 +12,7 @@ from ._registry import differentiable
 
 def _answers(xp: Namespace, target: Array) -> Array:
     """The target in a dtype that has a -1 to compare with."""
-    return target if is_floating(xp, target) else xp.astype(target, xp.int64)
+    return target if is_floating(target) else xp.astype(target, xp.int64)
 
 
 @loss_rule
@@ -20,13 +20,13 @@ def _hinge_embedding_loss_vjp(
     input: Array, target: Array, margin: float = 1.0, reduction: str = "mean"
 ) -> tuple[Array, Pullback]:
     xp = namespace(("target",), input=input, target=target)
-    if is_floating(xp, input) and is_floating(xp, target):
+    if is_floating(input) and is_floating(target):
         operands(input=input, target=target)
     else:  # the target is only compared: it has no say in the result's dtype
         operands(integers="kept", input=input)
     broadcast_shape(input=input, target=target)
     zero = constant(xp, 0, input)
-    missing = constant(xp, margin if is_floating(xp, input) else int(margin), input) - input
+    missing = constant(xp, margin if is_floating(input) else int(margin), input) - input
     answer = _answers(xp, target)
     apart, together = answer != 1, answer != -1
     loss = xp.where(apart, xp.maximum(missing, zero), zero) + xp.where(together, input, zero)
@@ -138,7 +138,7 @@ def _cosine_embedding_loss_vjp(
     reduction: str = "mean",
 ) -> tuple[Array, Pullback]:
     xp = namespace(("input2", "target"), input1=input1, input2=input2, target=target)
-    if is_floating(xp, target):
+    if is_floating(target):
         operands(input1=input1, input2=input2, target=target)
     _, (a, b) = operands(integers="float32", booleans=True, input1=input1, input2=input2)
     if target.ndim > 1:

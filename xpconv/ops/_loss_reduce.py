@@ -32,7 +32,7 @@ def reduce(
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction must be 'none', 'mean' or 'sum', got {reduction!r}")
     shape = tuple(loss.shape)
-    floating = is_floating(xp, loss)
+    floating = is_floating(loss)
     if reduction == "mean" and not floating and divisor is None:
         raise TypeError(f"the mean of losses of dtype {loss.dtype} is no integer")
     total = xp.sum(loss, dtype=loss.dtype if floating else xp.int64)

@@ -22,7 +22,7 @@ def _base(xp: Namespace, x: Array, norm_type: float) -> Array:
     if xp.isdtype(x.dtype, "bool"):
         x = xp.astype(x, xp.int64)
     require_real(x)
-    if not is_floating(xp, x) and isinstance(norm_type, int):
+    if not is_floating(x) and isinstance(norm_type, int):
         if x.dtype != xp.int64:
             raise TypeError(f"x must have a floating dtype, or int64, got {x.dtype}")
         if norm_type < 0:
@@ -58,12 +58,12 @@ def _lp_pool_vjp(
         turn = 1 if p > 0 else -1
         y, route = max_pool_vjp(n, turn * xp.abs(x), kernel_size, stride, 0, 1, ceil_mode)
         return turn * y, lambda dy: (route(dy)[0] * _sign(xp, x),)
-    if not is_floating(xp, x) and isinstance(p, float):
+    if not is_floating(x) and isinstance(p, float):
         x = xp.astype(x, xp.float32)
     elements = math.prod(ntuple(kernel_size, n, "kernel_size", minimum=1))
     mean, share = avg_pool_vjp(n, x**p, kernel_size, stride, 0, ceil_mode)
     total = mean * elements
-    if not is_floating(xp, total):
+    if not is_floating(total):
         total = xp.astype(total, xp.float32)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:

@@ -99,7 +99,7 @@ def _inner_first(windows: Sequence[Axis]) -> Iterable[tuple[int, Axis]]:
 
 def _lowest(xp: Namespace, x: Array) -> float:
     """What loses against everything in the dtype of ``x``."""
-    return -math.inf if is_floating(xp, x) else int(xp.iinfo(x.dtype).min)
+    return -math.inf if is_floating(x) else int(xp.iinfo(x.dtype).min)
 
 
 def _counter(xp: Namespace, along: Axis) -> Any:
@@ -142,7 +142,7 @@ def _argmax_along(xp: Namespace, x: Array, axis: int, along: Axis) -> tuple[Arra
         wins = met > best
         return xp.astype(wins | (met != met) if floating else wins, small)
 
-    floating = is_floating(xp, x)
+    floating = is_floating(x)
     if along.whole:
         first, *others = along.parts()
         best = x[at(axis, first.source)]

@@ -73,7 +73,7 @@ def _max_unpool_vjp(
     output_size: Sequence[int] | None = None,
 ) -> tuple[Array, Pullback]:
     xp = namespace(("indices",), x=x, indices=indices)
-    require_floating(xp, x=x)
+    require_floating(x=x)
     if indices.dtype != xp.int64:
         raise TypeError(f"elements in indices should be type int64 but got: {indices.dtype}")
     batch = batched(n, x)

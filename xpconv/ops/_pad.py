@@ -31,7 +31,7 @@ def _pad_vjp(
 ) -> tuple[Array, Pullback]:
     y = _pad(x, pad, mode, value)
     xp = namespace(x=x)
-    shape, has_gradient = tuple(x.shape), is_floating(xp, x)
+    shape, has_gradient = tuple(x.shape), is_floating(x)
     grow, cut = grow_and_cut(pairs_of(x.ndim, pad))
 
     def pullback(dy: Array) -> tuple[Array | None]:

@@ -65,7 +65,7 @@ def number_of(xp: Namespace, x: Array, value: Any, grow: Pairs) -> Any:
     if _is_bool(x):
         return bool(value)
     number: Any = value
-    whole = not is_floating(xp, x)
+    whole = not is_floating(x)
     limits = xp.iinfo(x.dtype) if whole else xp.finfo(x.dtype)
     low, high = (int if whole else float)(limits.min), (int if whole else float)(limits.max)
     unbounded = not whole and (number != number or abs(number) == math.inf)

@@ -20,7 +20,7 @@ def is_half(x: Any) -> bool:
     """Whether a value is an array of float16 or bfloat16."""
     if not is_array_api_obj(x) or itemsize(x.dtype) >= 4:
         return False
-    return is_floating(array_namespace(x), x)
+    return is_floating(x)
 
 
 def widened(x: Any) -> Any:
@@ -44,7 +44,7 @@ def _half(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> D
     if half is not None:
         given = inspect.signature(function).bind(*args, **kwargs).arguments
         arrays = {name: x for name, x in given.items() if is_array_api_obj(x)}
-        same_dtype(**{name: x for name, x in arrays.items() if is_floating(array_namespace(x), x)})
+        same_dtype(**{name: x for name, x in arrays.items() if is_floating(x)})
     return half
 
 

@@ -169,4 +169,4 @@ def _arrays_given(
 
 def _is_whole(x: Any) -> bool:
     """Whether this is no array, integers or truth values, along which nothing can be derived."""
-    return not is_array_api_obj(x) or not is_floating(namespace(x=x), x)
+    return not is_array_api_obj(x) or not is_floating(x)

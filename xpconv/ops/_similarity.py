@@ -34,7 +34,7 @@ def _normalize_vjp(
     x: Array, p: float = 2.0, dim: int | Sequence[int] | None = 1, eps: float = 1e-12
 ) -> tuple[Array, Pullback]:
     xp = namespace(x=x)
-    if not is_floating(xp, x):
+    if not is_floating(x):
         raise TypeError(f"x must have a floating dtype, got {x.dtype}")
     p = check_order(p)
     shape = tuple(x.shape)
@@ -105,7 +105,7 @@ def _cosine_similarity_vjp(
 ) -> tuple[Array, Pullback]:
     xp = namespace(("x2",), x1=x1, x2=x2)
     same_dtype(x1=x1, x2=x2)
-    require_floating(xp, x1=x1, x2=x2)
+    require_floating(x1=x1, x2=x2)
     shape = broadcast_shape(x1=x1, x2=x2)
     axis = _axis(dim, shape)
     stretched = shape or (1,)

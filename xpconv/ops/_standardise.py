@@ -44,7 +44,7 @@ def check_norm(x: Array, **parameters: Array | None) -> Namespace:
     They share its dtype, or are all of float32 where it is half precision, as in mixed precision.
     """
     xp = namespace(x=x, **parameters)
-    require_floating(xp, x=x)
+    require_floating(x=x)
     given = {name: array for name, array in parameters.items() if array is not None}
     if not is_half(x) or any(array.dtype != xp.float32 for array in given.values()):
         same_dtype(x=x, **given)

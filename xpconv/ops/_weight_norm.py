@@ -28,7 +28,7 @@ def norm_except(xp: Namespace, v: Array, dim: int | None) -> Array:
 def _weight_norm_vjp(v: Array, g: Array, dim: int | None = 0) -> tuple[Array, Pullback]:
     xp = namespace(("g",), v=v, g=g)
     same_dtype(v=v, g=g)
-    require_floating(xp, v=v, g=g)
+    require_floating(v=v, g=g)
     norm = norm_except(xp, v, dim)
     if g.shape != norm.shape:
         raise ValueError(
@@ -102,7 +102,7 @@ def power_iteration(
 def _spectral_norm_vjp(weight: Array, u: Array, v: Array, dim: int = 0) -> tuple[Array, Pullback]:
     xp = namespace(("u", "v"), weight=weight, u=u, v=v)
     same_dtype(weight=weight, u=u, v=v)
-    require_floating(xp, weight=weight)
+    require_floating(weight=weight)
     dim = integer(dim, "dim")
     shape = tuple(weight.shape)
     if len(shape) < 2 or not -len(shape) <= dim < len(shape):

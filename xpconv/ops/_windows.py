@@ -45,7 +45,7 @@ def _unfold_vjp(
     stride: IntOrTuple = 1,
 ) -> tuple[Array, Pullback]:
     windows = _unfolded(x, kernel_size, dilation, padding, stride)
-    has_gradient = is_floating(namespace(x=x), x)
+    has_gradient = is_floating(x)
     return _columns(x, windows), lambda dy: (_sums(dy, windows) if has_gradient else None,)
 
 
@@ -102,7 +102,7 @@ def _fold_vjp(
     stride: IntOrTuple = 1,
 ) -> tuple[Array, Pullback]:
     windows = _folded(x, output_size, kernel_size, dilation, padding, stride)
-    has_gradient = is_floating(namespace(x=x), x)
+    has_gradient = is_floating(x)
     return _sums(x, windows), lambda dy: (_columns(dy, windows) if has_gradient else None,)
 
 
