@@ -176,7 +176,7 @@ class _InHalf:
 def _cast(x: Array, dtype: DType) -> Array:
     """Return floating arrays in another dtype, and everything else as it is."""
     xp = array_namespace(x)
-    return xp.astype(x, dtype, copy=False) if is_floating(xp, x) else x
+    return xp.astype(x, dtype, copy=False) if is_floating(x) else x
 
 
 def _single(value: Any) -> Any:
