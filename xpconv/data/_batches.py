@@ -9,6 +9,7 @@ import numpy as np
 from .._typing import Array
 from ..backend import Backend
 from ._dataset import ArrayDataset
+from ._uploaded import to_device as to_device, uploaded
 
 
 def shuffled(n: int, *, seed: int, epoch: int) -> np.ndarray:
@@ -116,12 +117,16 @@ def on_backend(
     ------
     x, y : array
         The same batches on the device.
+
+    Notes
+    -----
+    On CuPy the next batches are copied while the device computes with this one: two ahead, from
+    pinned memory, on a stream of their own. The arrays, their order and their bits are the same.
+    Elsewhere there is nothing to overlap: on a CPU, taking a batch out of the host's arrays takes
+    about a thousandth of a step.
     """
+    if backend.name == "cupy":
+        yield from uploaded(host_batches, backend, dtype)
+        return
     for x, y in host_batches:
         yield to_device(x, backend, dtype), to_device(y, backend, dtype)
-
-
-def to_device(x: np.ndarray, backend: Backend, dtype: str | None = None) -> Array:
-    """Bring one array to a device; see `on_backend`."""
-    wanted = {"f": dtype, "i": "int64", "u": "int64"}.get(x.dtype.kind)
-    return backend.asarray(x, wanted)
