@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -16,15 +18,41 @@ STATISTICS = ["running_mean", "running_var", "num_batches_tracked"]
 
 def test_one_step_by_hand(backend: Library) -> None:
     """Mean 3, variance 8/3 without its bias: a quarter of the way from 0 and from 1."""
-    layer = placed(nn.BatchNorm1d(1, eps=0.0, momentum=0.25), backend)
+    layer = placed(nn.BatchNorm1d(1, eps=2.0, momentum=0.25), backend)
     y, _ = layer.forward(backend.array([[1.0], [3.0], [5.0], [3.0]]), training=True)
-    backend.assert_close(y, np.array([[-(2**0.5)], [0.0], [2**0.5], [0.0]]))
+    backend.assert_close(y, np.array([[-1.0], [0.0], [1.0], [0.0]]))
     backend.assert_close(layer.running_mean, np.array([0.75]))
     backend.assert_close(layer.running_var, np.array([0.75 + 8 / 3 / 4]))
     backend.assert_equal(layer.num_batches_tracked, np.array(1))
     backend.assert_close(
-        layer(backend.array([[1.75]])), np.array([[1 / (0.75 + 8 / 3 / 4) ** 0.5]])
+        layer(backend.array([[1.75]])), np.array([[1 / (0.75 + 8 / 3 / 4 + 2) ** 0.5]])
     )
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(nn.BatchNorm2d, 4),
+        partial(nn.InstanceNorm2d, 4, affine=True),
+        partial(nn.GroupNorm, 2, 4),
+    ],
+)
+def test_without_a_shift(backend: Library, rng, make, training: bool) -> None:
+    """``bias=False`` is a shift that stays zero: no entry in the state, no gradient."""
+    x, dy = (backend.array(rng.normal(size=(2, 4, 3, 3))) for _ in range(2))
+    layer, shifted = (placed(make(bias=bias), backend) for bias in (False, True))
+    assert [key for key in shifted.state_dict() if key not in layer.state_dict()] == ["bias"]
+    (y, backward), (desired, desired_backward) = (
+        each.forward(x, training=training) for each in (layer, shifted)
+    )
+    backend.assert_close(y, host(desired))
+    dx, grads = backward(dy)
+    desired_dx, desired_grads = desired_backward(dy)
+    backend.assert_close(dx, host(desired_dx))
+    assert list(grads) == ["weight"]
+    backend.assert_close(grads["weight"], host(desired_grads["weight"]))
+    assert make(affine=False, bias=True).bias is None
 
 
 def test_without_momentum_all_batches_count_the_same(backend: Library, rng) -> None:
@@ -116,11 +144,11 @@ def test_statistics_stay_arrays_of_their_kind(backend: Library, rng, dtype, mome
 
 def test_a_frozen_norm_has_a_way_back(backend: Library, rng) -> None:
     """Inference mode is an affine map: its gradient, and nothing moves."""
-    layer = placed(nn.BatchNorm1d(2, eps=0.0), backend)
+    layer = placed(nn.BatchNorm1d(2, eps=0.5), backend)
     layer.update(
         {
             "running_mean": backend.array([1.0, 0.0]),
-            "running_var": backend.array([4.0, 1.0]),
+            "running_var": backend.array([3.5, 0.5]),
             "weight": backend.array([3.0, 1.0]),
         }
     )

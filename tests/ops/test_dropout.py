@@ -149,7 +149,7 @@ EVERY = ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "fea
 def test_edges_as_pytorch(backend: Library, torch, rng, name: str) -> None:
     """Nothing dropped, everything dropped, and inference; of integers and complex numbers, too."""
     operation, theirs = getattr(ops, name), getattr(torch.nn.functional, name)
-    for dtype in ("float32", "int64", "complex64"):
+    for dtype in ("float32", "int64", "bool", "complex64"):
         x = rng.normal(size=(2, 3, 4)).astype(dtype)
         for options in ({"p": 0.0, "training": True}, {"p": 0.7, "training": False}):
             np.testing.assert_array_equal(host(operation(backend.array(x), **options)), x)

@@ -54,6 +54,11 @@ def test_integers_stay_integers(backend: Library) -> None:
     backend.assert_equal(ops.multiply(backend.array(x), backend.array(y)), x * y)
 
 
+def test_truth_values_are_added_by_or(backend: Library) -> None:
+    x, y = np.array([False, True, True]), np.array([False, False, True])
+    backend.assert_equal(ops.add(backend.array(x), backend.array(y)), x | y)
+
+
 def test_long_sums_of_half(backend: Library) -> None:
     """One factor for 300 x 300 pixels: its gradient is beyond what float16 can count."""
     if not hasattr(backend.xp, "float16"):

@@ -86,6 +86,8 @@ def test_gradient_sums_to_zero_over_the_batch(backend: Library, rng) -> None:
         (((4, 3), None, None), {}, ["running_mean", "running_var"]),
         (((4, 3), (3,), None), {}, ["running_var"]),
         (((1, 3), (3,), (3,)), {"training": True}, ["more than 1 value per channel", "(1, 3)"]),
+        (((4, 3), (3,), (3,)), {"training": True, "eps": 0.0}, ["eps must be positive", "0.0"]),
+        (((4, 3), (3,), (3,)), {"eps": -0.5}, ["eps must be non-negative", "-0.5"]),
     ],
     ids=str,
 )

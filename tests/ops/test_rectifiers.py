@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -48,6 +50,15 @@ def test_prelu_at_nan_and_kink_as_pytorch(backend: Library, torch) -> None:
     x = np.array([[np.nan, 1.0, np.inf], [0.0, -0.0, -np.inf]])
     weight = np.array([0.25, -0.5, 2.0])
     assert_as_torch(backend, ops.prelu, torch.nn.functional.prelu, [x, weight])
+
+
+@pytest.mark.parametrize("slope", [0.0, np.inf, -np.inf, np.nan])
+def test_odd_slopes_leave_what_is_positive_as_pytorch(backend: Library, torch, slope) -> None:
+    def theirs(x: Any) -> Any:
+        return torch.nn.functional.leaky_relu(x, slope)
+
+    x = np.array([2.0, np.inf, 0.0, -1.0, -np.inf, np.nan])
+    assert_as_torch(backend, ops.leaky_relu, theirs, [x], negative_slope=slope)
 
 
 @pytest.mark.parametrize(

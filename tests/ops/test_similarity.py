@@ -133,6 +133,8 @@ def test_odd_numbers_as_pytorch(backend: Library, torch, rng, value: float) -> N
         (lambda x: ops.cosine_similarity(x, x[:, :2]), ["x2", "(2, 3)", "(2, 2)"], ValueError),
         (lambda x: ops.cosine_similarity(x, x, dim=2), ["dim 2", "(2, 3)"], ValueError),
         (lambda x: ops.cosine_similarity(x > 0, x > 0), ["x1", "bool"], TypeError),
+        (lambda x: ops.cosine_similarity(x, x, eps=-1.0), ["eps", "-1.0"], ValueError),
+        (lambda x: ops.cosine_similarity(x, x, eps=math.nan), ["eps", "nan"], ValueError),
     ],
 )
 def test_bad_arguments_are_named(backend: Library, call: Any, words, error) -> None:

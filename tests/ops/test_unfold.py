@@ -59,6 +59,11 @@ def test_an_int_means_two_dimensions(backend: Library, rng: np.random.Generator)
     backend.assert_equal(ops.unfold(x[0, ...], 2), host(ops.unfold(x, 2))[0])  # unbatched
 
 
+def test_an_int_means_no_more_than_two(backend: Library) -> None:
+    with refused("4 axes", "2 dimension(s)", "(2, 3, 5, 4, 2)"):
+        ops.unfold(backend.array(np.ones((2, 3, 5, 4, 2))), 2)
+
+
 def test_a_tuple_says_how_many_dimensions(backend: Library, rng: np.random.Generator) -> None:
     x = rng.normal(size=(2, 3, 7))
     y = ops.unfold(backend.array(x), (3,), stride=(2,))
@@ -91,6 +96,9 @@ def test_empty_batch(backend: Library) -> None:
         ({"kernel_size": (6, 2)}, ["(3x5x4)", "too small"]),
         ({"kernel_size": (2, 2, 2, 2)}, ["4", "(2, 3, 5, 4)"]),
         ({"kernel_size": (2, 2, 2)}, ["5 axes", "3 dimension(s)", "(2, 3, 5, 4)"]),
+        ({"kernel_size": 2, "dilation": (1,)}, ["dilation equals to 2", "size 1"]),
+        ({"kernel_size": 2, "padding": (0,)}, ["padding equals to 2", "size 1"]),
+        ({"kernel_size": 2, "stride": (1,)}, ["stride equals to 2", "size 1"]),
     ],
     ids=str,
 )

@@ -70,6 +70,8 @@ class GroupNorm(_Affine):
         Added to the variance.
     affine : bool, default True
         Whether to learn a scale and a shift for each channel.
+    bias : bool, default True
+        Whether to learn the shift, too.
 
     Attributes
     ----------
@@ -82,7 +84,13 @@ class GroupNorm(_Affine):
     """
 
     def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        bias: bool = True,
     ) -> None:
         (num_groups,) = ntuple(num_groups, 1, "num_groups", minimum=1)
         (num_channels,) = ntuple(num_channels, 1, "num_channels", minimum=1)
@@ -92,13 +100,14 @@ class GroupNorm(_Affine):
             )
         self.num_groups, self.num_channels = num_groups, num_channels
         self.eps, self.affine = eps, affine
-        self._born((num_channels,), affine, affine)
+        self._born((num_channels,), affine, affine and bias)
 
     def _call(self) -> tuple[Any, dict[str, Any]]:
         return ops.group_norm, {"num_groups": self.num_groups, "eps": self.eps}
 
     def _describe(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        affine = f"affine={self.affine}, bias={self.bias is not None}"
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, {affine}"
 
 
 def _sizes(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:

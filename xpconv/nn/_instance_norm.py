@@ -23,8 +23,10 @@ class _InstanceNorm(ChannelNorm):
         momentum: float | None = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias=bias)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         self._check_rank(x)
@@ -68,7 +70,7 @@ class InstanceNorm1d(_InstanceNorm):
 
     Parameters
     ----------
-    num_features, eps, momentum, affine, track_running_stats
+    num_features, eps, momentum, affine, track_running_stats, bias
         As in `InstanceNorm2d`.
     """
 
@@ -92,6 +94,8 @@ class InstanceNorm2d(_InstanceNorm):
         Whether to learn a scale and a shift for each channel.
     track_running_stats : bool, default False
         Whether to keep running statistics, and to normalise by them in inference.
+    bias : bool, default True
+        Whether to learn the shift, too, where there is a scale.
 
     Attributes
     ----------
@@ -115,7 +119,7 @@ class InstanceNorm3d(_InstanceNorm):
 
     Parameters
     ----------
-    num_features, eps, momentum, affine, track_running_stats
+    num_features, eps, momentum, affine, track_running_stats, bias
         As in `InstanceNorm2d`.
     """
 

@@ -31,13 +31,15 @@ class ChannelNorm(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        *,
+        bias: bool = True,
     ) -> None:
         (num_features,) = ntuple(num_features, 1, "num_features", minimum=1)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         shape = (num_features,)
         self.weight: Array = born(constant(shape, 1.0)) if affine else None
-        self.bias: Array = born(constant(shape, 0.0)) if affine else None
+        self.bias: Array = born(constant(shape, 0.0)) if affine and bias else None
         self.running_mean: Array = None
         self.running_var: Array = None
         self.num_batches_tracked: Array = None
@@ -51,7 +53,8 @@ class ChannelNorm(Module):
         return self.running_mean, self.running_var, self.weight, self.bias
 
     def _named(self, dweight: Array | None, dbias: Array | None) -> dict[str, Array]:
-        return {"weight": dweight, "bias": dbias} if self.affine else {}
+        named = {"weight": dweight, "bias": dbias}
+        return {name: gradient for name, gradient in named.items() if gradient is not None}
 
     def _move(self, mean: Array, var: Array, count: int, share: float | Array) -> None:
         """Move the running statistics towards a batch's; the variance without its bias.
@@ -129,7 +132,7 @@ class BatchNorm1d(_BatchNorm):
 
     Parameters
     ----------
-    num_features, eps, momentum, affine, track_running_stats
+    num_features, eps, momentum, affine, track_running_stats, bias
         As in `BatchNorm2d`.
     """
 
@@ -151,6 +154,8 @@ class BatchNorm2d(_BatchNorm):
         Whether to learn a scale and a shift for each channel.
     track_running_stats : bool, default True
         Whether to keep running statistics for inference; without them the batch's own are used.
+    bias : bool, default True
+        Whether to learn the shift, too, where there is a scale.
 
     Attributes
     ----------
@@ -175,7 +180,7 @@ class BatchNorm3d(_BatchNorm):
 
     Parameters
     ----------
-    num_features, eps, momentum, affine, track_running_stats
+    num_features, eps, momentum, affine, track_running_stats, bias
         As in `BatchNorm2d`.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from array_api_compat import array_namespace, device
 
@@ -66,9 +67,7 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     -----
     Counterpart of ``torch.nn.functional.leaky_relu``.
     """
-    xp = array_namespace(x)
-    y = positive(xp, x) + negative_slope * negative(xp, x)
-    return y, lambda dy: dy * either(xp, x > 0, 1.0, negative_slope, dy)
+    return _two_slopes(x, negative_slope)
 
 
 @elementwise()
@@ -118,13 +117,24 @@ def rrelu(
             f"got lower={lower} and upper={upper}"
         )
     if not training:
-        mean = (lower + upper) / 2
-        y = positive(xp, x) + mean * negative(xp, x)
-        return y, lambda dy: dy * either(xp, x > 0, 1.0, mean, dy)
+        return _two_slopes(x, (lower + upper) / 2)
     bits = random_bits(key or current_stream().next_key(), tuple(x.shape), xp=xp, device=device(x))
     drawn = lower + (upper - lower) / 2**32 * xp.astype(bits, x.dtype)
     factor = either(xp, x <= 0, drawn, 1.0, x)
     return x * factor, lambda dy: dy * factor
+
+
+def _two_slopes(x: Array, negative_slope: float) -> tuple[Array, Callable[[Array], Array]]:
+    """One slope for all that is not positive: the value, and the way back."""
+    xp = array_namespace(x)
+    if not math.isfinite(negative_slope):  # times the 0 of a mask it would make NaN
+
+        def leak(z: Array) -> Array:
+            return xp.where(x > 0, z, negative_slope * z)
+
+        return leak(x), leak
+    y = positive(xp, x) + negative_slope * negative(xp, x)
+    return y, lambda dy: dy * either(xp, x > 0, 1.0, negative_slope, dy)
 
 
 @rule_in_single

@@ -62,7 +62,7 @@ def drop(
     """Decide for each entry of ``shape``, which stretches to that of ``x``, whether it goes."""
     xp = namespace(x=x)
     if p == 1:
-        return x * 0, lambda dy: (dy * 0,)
+        return xp.zeros_like(x) if x.dtype == xp.bool else x * 0, lambda dy: (dy * 0,)
     require_floating(x=x)
     key = current_stream().next_key() if key is None else key
     bits = random_bits(key, shape, xp=xp, device=device(x))

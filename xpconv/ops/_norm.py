@@ -38,6 +38,8 @@ def batch_standardised(
 ) -> Standardised:
     """Normalise every channel by the batch's own statistics, of shape (1, ..., 1, C)."""
     xp = _check(x, weight=weight, bias=bias)
+    if eps <= 0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     if math.prod(x.shape[:1] + x.shape[2:]) == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {tuple(x.shape)}"
@@ -121,6 +123,8 @@ def _batch_norm_vjp(
     _check_statistics(running_mean, running_var, "" if training else "training=False")
     if training:
         return _with_statistics(batch_standardised(x, weight, bias, eps))
+    if eps < 0:
+        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
     return _by_statistics(xp, x, running_mean, running_var, weight, bias, eps)
 
 
@@ -152,7 +156,7 @@ def batch_norm(
         Unused: the function is pure, so running statistics are updated by `nn.BatchNorm2d`. It
         stands here to keep PyTorch's signature.
     eps : float, default 1e-5
-        Added to the variance.
+        Added to the variance; positive when training.
 
     Returns
     -------
@@ -163,7 +167,7 @@ def batch_norm(
     ------
     ValueError
         If sizes do not fit, if training sees a single value per channel, if statistics are
-        missing when not training, or one of the two is.
+        missing when not training, or one of the two is, or if ``eps`` is out of range.
 
     Notes
     -----

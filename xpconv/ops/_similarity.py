@@ -106,6 +106,8 @@ def _cosine_similarity_vjp(
     xp = namespace(("x2",), x1=x1, x2=x2)
     same_dtype(x1=x1, x2=x2)
     require_floating(x1=x1, x2=x2)
+    if not eps >= 0:
+        raise ValueError(f"eps must be non-negative, got {eps}")
     shape = broadcast_shape(x1=x1, x2=x2)
     axis = _axis(dim, shape)
     stretched = shape or (1,)
@@ -153,7 +155,7 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> 
     Raises
     ------
     ValueError
-        If the shapes do not go together, or ``dim`` is out of range.
+        If the shapes do not go together, ``dim`` is out of range, or ``eps`` is negative.
 
     Notes
     -----

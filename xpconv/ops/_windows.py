@@ -65,7 +65,7 @@ def unfold(
         Input with two spatial dimensions, or with one or three if ``kernel_size`` says so.
     kernel_size : int or tuple of int
         Size of the windows. A tuple's length says how many spatial dimensions there are; an int
-        stands for two, as in PyTorch, or for three if ``x`` has five axes.
+        stands for two, as in PyTorch.
     dilation, padding, stride
         As in `conv2d`.
 
@@ -184,7 +184,7 @@ def _unfolded(
 ) -> _Windows:
     """Check the arguments of `unfold`."""
     namespace(x=x)
-    n = _length(kernel_size) or max(2, x.ndim - 2)
+    n = _length(kernel_size) or 2
     if x.ndim != n + 2 and (n, x.ndim) != (2, 3):
         raise ValueError(
             f"x must have {n + 2} axes (N, C, ...){' or 3 (C, H, W)' * (n == 2)} for windows in "
@@ -240,6 +240,10 @@ def _windows(
     channels: int | None = None,
 ) -> _Windows:
     n = len(sizes)
+    given = {"kernel_size": kernel_size, "dilation": dilation, "padding": padding, "stride": stride}
+    for name, value in given.items():
+        if n > 1 and _length(value) == 1:  # unlike a convolution's, it is not spread
+            raise ValueError(f"It is expected {name} equals to {n}, but got size 1: {value!r}")
     kernel = ntuple(kernel_size, n, "kernel_size", minimum=1)
     spread = ntuple(dilation, n, "dilation", minimum=1)
     steps = ntuple(stride, n, "stride", minimum=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.nn.layers import X1, X2, X3, case, twins
 from xpconv import nn
 
@@ -38,6 +40,15 @@ NORMALISATION = [
     twins("InstanceNorm2d", 4, shape=X2, training=True),
     twins("GroupNorm", 2, 4, shape=X2),
     twins("GroupNorm", 4, 4, 0.1, False, shape=X1),
+    *(  # PyTorch has ``bias`` last, and by name only, from 2.13 on
+        case(partial(make, bias=False), X2, training=training)
+        for make in (
+            partial(nn.BatchNorm2d, 4),
+            partial(nn.InstanceNorm2d, 4, affine=True, track_running_stats=True),
+            partial(nn.GroupNorm, 2, 4),
+        )
+        for training in (False, True)
+    ),
     twins("LayerNorm", 5, shape=X2),
     twins("LayerNorm", (6, 5), 0.1, True, False, shape=X2),
     twins("LayerNorm", (4, 7), 1e-5, False, shape=X1),
