@@ -17,6 +17,7 @@ from . import (
     pointwise as pointwise,
     winograd as winograd,
 )
+from ._bodies import body as body
 from ._engine import TASKS as TASKS, Engine as Engine
 from ._offsets import offsets as offsets
 from ._problem import Problem as Problem
@@ -26,6 +27,7 @@ __all__ = [
     "TASKS",
     "Engine",
     "Problem",
+    "body",
     "chosen",
     "depthwise",
     "direct",

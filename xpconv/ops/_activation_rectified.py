@@ -9,6 +9,7 @@ from array_api_compat import array_namespace, device
 
 from .._arrays import is_floating, namespace, require_floating, same_dtype
 from .._typing import Array, Pullback
+from ..engines import body
 from ..random import current_stream, random_bits
 from ._elementwise import either, elementwise, negative, positive, step
 from ._precision import in_single, rule_in_single
@@ -42,6 +43,10 @@ def relu(x: Array) -> Array:
     xp = array_namespace(x)
     if not is_floating(x):
         return xp.maximum(x, xp.zeros((), dtype=x.dtype, device=device(x))), None
+    fused, fused_grad = body("relu", x), body("relu_grad", x)
+    if fused is not None and fused_grad is not None:
+        y = fused(x)
+        return y, lambda dy: fused_grad(dy, y)
     y = positive(xp, x)
     # PyTorch's rule: the gradient passes where the output is not <= 0, so also where it is NaN.
     return y, lambda dy: dy * step(xp, ~(y <= 0), dy)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
+from typing import Any, cast
 
 from .._typing import Array, Namespace, Pullback
+from ..engines import body
 from ._broadcast import sum_to
 from ._layout import channels_first, channels_last
 from ._precision import narrowed, widened
@@ -44,7 +47,29 @@ def batch_standardised(
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {tuple(x.shape)}"
         )
+    if _fused(x, weight, bias):
+        return _fused_batch(x, weight, bias, eps)
     return _of_channels(xp, x, range(x.ndim - 2, -1, -1), weight, bias, eps)
+
+
+def _fused(x: Array, *parameters: Array | None) -> bool:
+    """Whether the library has bodies for an array, in one dtype with its parameters."""
+    alike = all(array is None or array.dtype == x.dtype for array in parameters)
+    return alike and math.prod(x.shape) > 0 and body("batch_moments", x) is not None
+
+
+def _fused_batch(x: Array, weight: Array | None, bias: Array | None, eps: float) -> Standardised:
+    moments, normalise, grad = (
+        cast("Callable[..., Any]", body(name, x))
+        for name in ("batch_moments", "normalise", "batch_norm_grad")
+    )
+    mean, var, rstd = moments(x, eps)
+
+    def pullback(dy: Array) -> tuple[Array | None, ...]:
+        dx, dweight, dbias = grad(dy, x, mean, rstd, weight)
+        return dx, None if weight is None else dweight, None if bias is None else dbias
+
+    return Standardised(normalise(x, mean, rstd, weight, bias), pullback, mean, var)
 
 
 def instance_standardised(

@@ -7,7 +7,10 @@ code in a cache beside the files, or in the user's cache directory.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cache
+from importlib import import_module
+from typing import Any
 
 _VARIABLE = "XPCONV_NUMBA"
 
@@ -24,3 +27,25 @@ def refusal() -> str | None:
     if numba.config.DISABLE_JIT:
         return "NUMBA_DISABLE_JIT is set"
     return None
+
+
+# body -> the module here that has a function of this name
+_BODIES = {
+    "batch_moments": "_batch_norm",
+    "batch_norm_grad": "_batch_norm",
+    "max_pool": "_max_pool",
+    "max_pool_grad": "_max_pool",
+    "normalise": "_batch_norm",
+    "relu": "_relu",
+    "relu_grad": "_relu",
+}
+_DTYPES = ("float32", "float64")
+
+
+@cache
+def body(name: str, dtype: str) -> Callable[..., Any] | None:
+    """Return the compiled function of this name, or None where there is none for a dtype."""
+    if name not in _BODIES or dtype not in _DTYPES or refusal() is not None:
+        return None
+    function: Callable[..., Any] = getattr(import_module(f".{_BODIES[name]}", __name__), name)
+    return function

@@ -1,0 +1,131 @@
+"""Fused bodies compute what the portable code does; operations use them where there are any."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from array_api_compat import array_namespace
+from hypothesis import given, strategies as st
+
+from tests.engines.test_direct import NEEDED
+from tests.ops import strategies
+from xpconv import engines, ops
+from xpconv.engines import _bodies
+from xpconv.ops import _norm
+from xpconv.ops._max_pool_axis import argmax, places, route
+from xpconv.ops._pool_windows import pool_windows
+
+
+def drawn(size: tuple[int, ...], dtype: str, seed: int, last: bool) -> np.ndarray:
+    """Numbers of all signs with ties, NaN and infinities among them; channels-last or first."""
+    rng = np.random.default_rng(seed)
+    x = np.round(rng.normal(size=size) * 2).astype(dtype)
+    x[rng.random(size) < 0.03] = np.nan
+    x[rng.random(size) < 0.03] = -np.inf
+    x[rng.random(size) < 0.03] = np.inf
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) if last else x
+
+
+DTYPES = st.sampled_from(["float32", "float64"])
+
+
+def test_other_libraries_and_dtypes_have_none() -> None:
+    assert engines.body("relu", np.zeros(3, np.int64)) is None
+    assert engines.body("no such body", np.zeros(3)) is None
+    strict = pytest.importorskip("array_api_strict")
+    assert engines.body("relu", strict.zeros(3)) is None
+
+
+@NEEDED
+@given(size=st.integers(0, 30000), dtype=DTYPES, seed=strategies.seeds)
+def test_relu(size: int, dtype: str, seed: int) -> None:
+    x = drawn((1, size), dtype, seed, False)[0]
+    dy = np.random.default_rng(seed).normal(size=size).astype(dtype)
+    y = engines.body("relu", x)(x)
+    dx = engines.body("relu_grad", x)(dy, y)
+    np.testing.assert_array_equal(y, np.maximum(x, 0))
+    np.testing.assert_array_equal(dx, np.where(y <= 0, 0, dy))
+
+
+def test_relu_keeps_the_memory_order() -> None:
+    x = np.moveaxis(np.ones((4, 32, 32, 8), np.float32), -1, 1)
+    y, back = ops.vjp(ops.relu, x)
+    assert y.strides == x.strides
+    assert back(np.ones_like(y, order="C"))[0].strides == x.strides
+    assert ops.relu(np.float32(-1).reshape(())).shape == ()
+
+
+@NEEDED
+@pytest.mark.parametrize("affine", [True, False])
+@given(
+    size=st.tuples(*(st.integers(1, n) for n in (9, 20, 9, 9))),
+    dtype=DTYPES,
+    seed=strategies.seeds,
+    last=st.booleans(),
+)
+def test_batch_norm(affine: bool, size, dtype: str, seed: int, last: bool) -> None:
+    rng = np.random.default_rng(seed)
+    size = (size[0] + 1, *size[1:])
+    x = drawn(size, dtype, seed, last)
+    x = np.where(np.isfinite(x), x, 1) + 3
+    dy = rng.normal(size=size).astype(dtype)
+    weight, bias = (rng.normal(size=size[1]).astype(dtype) if affine else None for _ in range(2))
+    xp = array_namespace(x)
+    expected = _norm._of_channels(xp, x, range(2, -1, -1), weight, bias, 1e-3)
+    found = _norm.batch_standardised(x, weight, bias, 1e-3)
+    tolerance = 3e-4 if dtype == "float32" else 1e-11
+    results = [found.y, found.mean, found.var, *found.pullback(dy)]
+    wanted = [expected.y, expected.mean.ravel(), expected.var.ravel(), *expected.pullback(dy)]
+    for mine, theirs in zip(results, wanted):
+        if theirs is None:
+            assert mine is None
+            continue
+        assert mine.dtype == dtype
+        np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance * 30)
+
+
+@NEEDED
+def test_batch_norm_of_numbers_far_from_zero() -> None:
+    x = (1e4 + np.random.default_rng(0).normal(size=(16, 3, 40, 40))).astype(np.float32)
+    found = _norm.batch_standardised(x, None, None, 1e-5)
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(found.mean, exact.mean(axis=(0, 2, 3)), rtol=1e-7)
+    np.testing.assert_allclose(found.var, exact.var(axis=(0, 2, 3)), rtol=1e-5)
+
+
+@NEEDED
+@pytest.mark.parametrize("n", [1, 2, 3])
+@given(data=st.data(), dtype=DTYPES, seed=strategies.seeds, last=st.booleans())
+def test_max_pool(n: int, data, dtype: str, seed: int, last: bool) -> None:
+    def each(low: int, high: int) -> tuple[int, ...]:
+        return data.draw(st.tuples(*(st.integers(low, high) for _ in range(n))))
+
+    kernel, stride, dilation = each(1, 3), each(1, 3), each(1, 2)
+    padding = tuple(data.draw(st.integers(0, k // 2)) for k in kernel)
+    size = tuple(data.draw(st.integers(d * (k - 1) + 1, 9)) for k, d in zip(kernel, dilation))
+    x = drawn((2, data.draw(st.integers(1, 20)), *size), dtype, seed, last)
+    windows = pool_windows(n, x, kernel, stride, padding, dilation, data.draw(st.booleans()))
+    xp = array_namespace(x)
+    best, numbers = argmax(xp, x, windows)
+    y, number, position = engines.body("max_pool", x)(x, windows, True, True)
+    np.testing.assert_array_equal(y, best)
+    np.testing.assert_array_equal(position, places(xp, windows, numbers))
+    dy = np.random.default_rng(seed).normal(size=y.shape).astype(dtype)
+    dx = engines.body("max_pool_grad", x)(dy, number, windows)
+    np.testing.assert_allclose(dx, route(xp, dy, windows, numbers), rtol=1e-4, atol=1e-5)
+
+
+@NEEDED
+def test_sums_do_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(1).normal(size=(8, 16, 40, 40)).astype(np.float32)
+    results = []
+    for count in (1, 3):
+        monkeypatch.setenv("XPCONV_NUM_THREADS", str(count))
+        found = _norm.batch_standardised(x, None, None, 1e-5)
+        results.append([found.y, found.mean, found.var, found.pullback(x)[0]])
+    for one, other in zip(*results):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_table_names_the_libraries() -> None:
+    assert "numpy" in _bodies.LOOKUPS

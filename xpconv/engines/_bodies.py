@@ -1,0 +1,43 @@
+"""Fused bodies: what a library can do in one pass that the standard spells as several.
+
+Operations ask for a body by name and use it where there is one; else their portable code runs,
+which stays the reference. So a library's bodies are a matter of speed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Any
+
+from .._typing import Array, DType
+from . import _numba
+
+Body = Callable[..., Any]
+
+# library -> (body's name, name of the dtype) -> the body, or None
+LOOKUPS: dict[str, Callable[[str, str], Body | None]] = {"numpy": _numba.body}
+
+
+def body(name: str, array: Array) -> Body | None:
+    """Return the fused body of this name for arrays such as this one, or None.
+
+    Parameters
+    ----------
+    name : str
+        What it computes, as ``"max_pool"``. Bodies of one name have one signature on every library.
+    array : array
+        Its library and dtype decide.
+    """
+    lookup = LOOKUPS.get(_library(type(array)))
+    return None if lookup is None else lookup(name, _name(array.dtype))
+
+
+@cache
+def _library(kind: Any) -> str:
+    return kind.__module__.partition(".")[0]
+
+
+@lru_cache(maxsize=None, typed=True)  # two libraries' dtypes are never compared
+def _name(dtype: DType) -> str:
+    return str(dtype).rpartition(".")[2]

@@ -1,0 +1,147 @@
+"""Max pooling with the number of each window's largest element, all channels of a place at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._threads import each, thread_count
+from ._jit import jit
+from ._rows import channels_last
+
+_ALONE = 2**16  # numbers that one thread goes over before a second has woken up
+
+Window = Any
+"""Equal windows along one axis: size, kernel, stride, padding, dilation and out."""
+
+
+def max_pool(
+    x: np.ndarray, windows: Sequence[Window], numbers: bool, positions: bool
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Return the largest element under each window of x (N, C, ...), and where it stands.
+
+    Parameters
+    ----------
+    numbers : bool
+        Whether to return which of the window's elements it is, as `max_pool_grad` wants it.
+    positions : bool
+        Whether to return its position in the flattened plane, int64.
+
+    Returns
+    -------
+    y, numbers, positions : array (N, C, ...), or None
+        In channels-last memory.
+    """
+    given, table = _five(x), _table(windows)
+    shape = (x.shape[0], *table[:, 5], x.shape[1])
+    y = np.empty(shape, dtype=x.dtype)
+    small = np.uint8 if table[:, 1].prod() <= 256 else np.int32
+    number = np.empty(shape, dtype=small)
+    _over_images(lambda n: _largest(given[n], table, y[n], number[n]), y.size, x.shape[0])
+    position = _positions(number, table) if positions else None
+    return (
+        _returned(y, windows),
+        _returned(number, windows) if numbers else None,
+        None if position is None else _returned(position, windows),
+    )
+
+
+def max_pool_grad(dy: np.ndarray, numbers: np.ndarray, windows: Sequence[Window]) -> np.ndarray:
+    """Send each output's gradient to the largest element of its window."""
+    given, which, table = _five(dy), _five(numbers), _table(windows)
+    dx = np.zeros((dy.shape[0], *table[:, 0], dy.shape[1]), dtype=dy.dtype)
+    _over_images(lambda n: _route(given[n], which[n], table, dx[n]), dx.size, dy.shape[0])
+    return _returned(dx, windows)
+
+
+def _five(x: np.ndarray) -> np.ndarray:
+    """(N, C, ...) -> (N, D, H, W, C), side by side in memory."""
+    last = np.require(channels_last(x), requirements=["C", "W"])
+    return last.reshape(x.shape[0], *(1,) * (5 - x.ndim), *x.shape[2:], x.shape[1])
+
+
+def _table(windows: Sequence[Window]) -> np.ndarray:
+    """Rows of size, kernel, stride, padding, dilation and out, for three dimensions."""
+    rows = [(w.size, w.kernel, w.stride, w.padding, w.dilation, w.out) for w in windows]
+    return np.array([(1, 1, 1, 0, 1, 1)] * (3 - len(rows)) + rows)
+
+
+def _returned(y: np.ndarray, windows: Sequence[Window]) -> np.ndarray:
+    """(N, D, H, W, C) -> (N, C, ...)."""
+    shape = (y.shape[0], *y.shape[4 - len(windows) : 4], y.shape[4])
+    return np.moveaxis(y.reshape(shape), -1, 1)
+
+
+def _over_images(work: Any, size: int, images: int) -> None:
+    each(work, images, 1 if size <= _ALONE else thread_count())
+
+
+@jit
+def _within(w: Any, o: int) -> tuple[int, int, int]:
+    """Where a window starts, and the range of its elements that lie within the input."""
+    start = o * w[2] - w[3]
+    return start, max(0, -(start // w[4])), min(w[1], (w[0] - 1 - start) // w[4] + 1)
+
+
+@jit
+def _largest(x: Any, table: Any, y: Any, number: Any) -> None:
+    """Fill y and number (D, H, W, C) of one image.
+
+    The first of equal elements wins, and the last NaN, as where PyTorch reads row by row.
+    """
+    _, height, width = table[:, 1]
+    for od in range(table[0, 5]):
+        d, d_low, d_high = _within(table[0], od)
+        for oh in range(table[1, 5]):
+            h, h_low, h_high = _within(table[1], oh)
+            for ow in range(table[2, 5]):
+                w, w_low, w_high = _within(table[2], ow)
+                best, which = y[od, oh, ow], number[od, oh, ow]
+                best[:] = -np.inf
+                which[:] = (d_low * height + h_low) * width + w_low
+                for kd in range(d_low, d_high):
+                    for kh in range(h_low, h_high):
+                        line = x[d + kd * table[0, 4], h + kh * table[1, 4]]
+                        for kw in range(w_low, w_high):
+                            met = line[w + kw * table[2, 4]]
+                            k = (kd * height + kh) * width + kw
+                            for c in range(best.size):
+                                wins = (met[c] > best[c]) | (met[c] != met[c])
+                                best[c] = met[c] if wins else best[c]
+                                which[c] = k if wins else which[c]
+
+
+@jit
+def _route(dy: Any, number: Any, table: Any, dx: Any) -> None:
+    """Add dy of one image to where its windows' largest elements stand."""
+    _, height, width = table[:, 1]
+    for od in range(table[0, 5]):
+        d, d_low, d_high = _within(table[0], od)
+        for oh in range(table[1, 5]):
+            h, h_low, h_high = _within(table[1], oh)
+            for ow in range(table[2, 5]):
+                w, w_low, w_high = _within(table[2], ow)
+                given, which = dy[od, oh, ow], number[od, oh, ow]
+                for kd in range(d_low, d_high):
+                    for kh in range(h_low, h_high):
+                        line = dx[d + kd * table[0, 4], h + kh * table[1, 4]]
+                        for kw in range(w_low, w_high):
+                            target = line[w + kw * table[2, 4]]
+                            k = (kd * height + kh) * width + kw
+                            for c in range(given.size):
+                                target[c] += given[c] if which[c] == k else 0
+
+
+def _positions(number: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Turn numbers within windows into positions in the flattened plane."""
+    index = np.zeros(number.shape, dtype=np.int64)
+    below = math.prod(table[:, 1])
+    for axis, (size, kernel, stride, padding, dilation, out) in enumerate(table, 1):
+        below //= kernel
+        starts = np.arange(out) * stride - padding
+        place = starts.reshape(-1, *(1,) * (4 - axis)) + number // below % kernel * dilation
+        index = index * size + np.clip(place, 0, size - 1)
+    return index

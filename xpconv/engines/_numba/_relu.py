@@ -1,0 +1,65 @@
+"""The rectifier and its way back, one pass each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._scratch import aligned
+from ._jit import jit
+from ._rows import in_parts
+
+_WIDTH = 1024  # numbers of what counts as a row here
+_FEW = 8192  # numbers that NumPy is done with before a compiled body has begun
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    """Return max(x, 0); NaN stays."""
+    if x.size < _FEW:
+        return np.asarray(np.maximum(x, 0))
+    (source,), y, target = _flat(x)
+    in_parts(lambda _, a, b: _relu(source, target, a * _WIDTH, b * _WIDTH), _rows(x), _WIDTH)
+    return y
+
+
+@jit
+def _relu(x: Any, y: Any, first: int, last: int) -> None:
+    source, target = x[first:last], y[first:last]
+    for i in range(source.size):
+        value = source[i]
+        target[i] = 0 if value <= 0 else value  # NaN is not
+
+
+def relu_grad(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dy where y is not <= 0, also where it is NaN; else zero."""
+    if y.size < _FEW:
+        return dy * ~(y <= 0)
+    (given, seen), dx, target = _flat(dy, y)
+    in_parts(
+        lambda _, a, b: _relu_grad(given, seen, target, a * _WIDTH, b * _WIDTH), _rows(y), _WIDTH
+    )
+    return dx
+
+
+@jit
+def _relu_grad(dy: Any, y: Any, dx: Any, first: int, last: int) -> None:
+    given, seen, target = dy[first:last], y[first:last], dx[first:last]
+    for i in range(given.size):
+        value = given[i]
+        target[i] = value * 0 if seen[i] <= 0 else value
+
+
+def _rows(x: np.ndarray) -> int:
+    return -(-x.size // _WIDTH)
+
+
+def _flat(*arrays: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Return arrays in the memory order of the last, flat, and an empty one like it, twice."""
+    model = arrays[-1]
+    order = np.argsort([-step for step in model.strides], kind="stable")
+    back = np.argsort(order)
+    flat = [np.require(a.transpose(order), requirements=["C", "W"]).reshape(-1) for a in arrays]
+    block = aligned(model.size, model.dtype)
+    shape = tuple(model.shape[axis] for axis in order)
+    return flat, block.reshape(shape).transpose(back), block

@@ -1,0 +1,43 @@
+"""Arrays as rows of channels, for bodies that go over them in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .._scratch import aligned
+from .._threads import each, thread_count
+
+_ALONE = 2**16  # numbers that one thread goes over before a second has woken up
+_ROWS = 2**14  # numbers of a part whose sums are added up by themselves
+
+
+def channels_last(x: np.ndarray) -> np.ndarray:
+    """Return x (N, C, ...) as (N, ..., C): a view."""
+    return np.moveaxis(x, 1, -1)
+
+
+def rows(x: np.ndarray) -> np.ndarray:
+    """Return x (N, C, ...) as rows of channels, a view where its memory is channels-last."""
+    last = channels_last(x)
+    return np.require(last, requirements=["C", "W"]).reshape(-1, x.shape[1])
+
+
+def like(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return an array of x's shape, whatever is in it, channels-last in memory; and its rows."""
+    shape = (x.shape[0], *x.shape[2:], x.shape[1])
+    block = aligned(x.size, x.dtype)
+    return np.moveaxis(block.reshape(shape), -1, 1), block.reshape(-1, x.shape[1])
+
+
+def in_parts(work: Callable[[int, int, int], object], count: int, width: int) -> int:
+    """Call ``work(part, first, last)`` for parts of ``count`` rows; return how many there are.
+
+    The parts depend on the sizes alone, so that sums of their sums do not depend on the threads.
+    """
+    parts = max(1, min(count, count * width // _ROWS, 64))
+    edges = [k * count // parts for k in range(parts + 1)]
+    threads = 1 if count * width <= _ALONE else thread_count()
+    each(lambda part: work(part, edges[part], edges[part + 1]), parts, threads)
+    return parts
