@@ -1,9 +1,18 @@
 #!/usr/bin/env bash
-# Everything that needs a CUDA device, in one command; leaves one file in benchmarks/results/.
+# Everything that needs a CUDA device, in one command; leaves one file in benchmarks/results/, written anew after
+# every stage, so that a run that is cut short leaves what it has.
 #
-# Usage: ci/gpu.sh [pytest arguments]      BENCH=--quick ci/gpu.sh: fewer cases, fewer rounds
-# A virtual environment is made for the run and thrown away. To use one that has xpconv's `test` extra
-# and CuPy already (a machine without a network): PYTHON=python ci/gpu.sh
+# Usage: ci/gpu.sh [pytest arguments]
+#   BENCH=--quick ci/gpu.sh    fewer cases, fewer rounds; BENCH=none: no benchmarks
+#   JOBS=4 ci/gpu.sh           so many test processes share the GPU (default: 8; 1 without pytest-xdist)
+# A virtual environment is made for the run and thrown away. To use one that has xpconv's `test` and `peers`
+# extras and CuPy already (a machine without a network): PYTHON=python ci/gpu.sh
+# What such a machine lacks can come as wheels unpacked into a folder, since all but CuPy, NumPy and PyTorch are
+# plain Python:
+#   elsewhere:  pip download --only-binary=:all: --no-deps -d wheels array-api-compat array-api-extra array-api-strict \
+#                   pytest pluggy iniconfig packaging hypothesis sortedcontainers pytest-xdist execnet safetensors scikit-learn …
+#   there:      for w in wheels/*.whl; do unzip -q "$w" -d site; done; PYTHONPATH=$PWD/site PYTHON=python3 ci/gpu.sh
+# PyTorch is optional: the benchmarks compare with it where it sees the GPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,25 +24,43 @@ python=${PYTHON:-}
 if [ -z "$python" ]; then
     python3 -m venv "$work/venv"
     python=$work/venv/bin/python
-    "$python" -m pip install --quiet ".[test,peers,cuda$([ "$cuda" -ge 13 ] && echo 13 || echo 12)]"
+    "$python" -m pip install --quiet ".[test,peers,cuda$([ "$cuda" -ge 13 ] && echo 13 || echo 12)]" pytest-xdist
 fi
-"$python" -c "import cupy, xpconv, pytest" || {
+"$python" -c "import cupy, xpconv, pytest, hypothesis" || {
     echo "ci/gpu.sh: $python lacks the above: pip install '.[test,cuda12]' or '.[test,cuda13]'" >&2
     exit 2
 }
+jobs=()
+if "$python" -c "import xdist" 2> /dev/null; then jobs=(-n "${JOBS:-8}"); fi
 
 status=0
-for tf32 in 0 1; do
-    printf '\n=== tests, CUPY_TF32=%s\n' "$tf32"
-    XPCONV_REQUIRE_BACKENDS=cupy CUPY_TF32=$tf32 \
-        "$python" -m pytest --junitxml="$work/tests-tf32-$tf32.xml" "$@" || status=1
-done
-for name in layers training; do
-    printf '\n=== benchmarks.%s\n' "$name"
+stage() { # NAME COMMAND...: run it, note how it ended and how long it took, and bring the result file up to date
+    local name=$1 began=$SECONDS code=0
+    shift
+    printf '\n=== %s\n' "$name"
+    "$@" || { code=$?; status=1; }
+    printf '%s\t%s\t%s\n' "$name" "$code" "$((SECONDS - began))" >> "$work/stages.tsv"
+    "$python" ci/gpu_report.py write "$work"
+}
+tests() { # TF32 LIBRARIES [pytest arguments]: those libraries' tests, where a missing GPU is a failure
+    XPCONV_REQUIRE_BACKENDS=cupy CUPY_TF32=$1 XPCONV_ONLY_BACKENDS=$2 \
+        "$python" -m pytest -q "${jobs[@]}" --junitxml="$work/tests-tf32-$1.xml" "${@:3}"
+}
+bench() { # NAME BENCHMARK [options]
     # shellcheck disable=SC2086
-    "$python" -m "benchmarks.$name" --backend cupy ${BENCH:-} --markdown "$work/$name.md" \
-        --json "$work/$name.json" --plot "$work/$name.png" > /dev/null || status=1
-done
+    "$python" -m "benchmarks.$2" --backend cupy --statistic median ${BENCH:-} "${@:3}" \
+        --markdown "$work/$1.md" --json "$work/$1.json" > /dev/null
+}
 
-"$python" ci/gpu_report.py write "$work"
+# Without TF32 the tests of CuPy and those that ask for no library; with it CuPy's once more. The other libraries'
+# tests need no GPU and are not repeated here.
+stage "tests, TF32 off" tests 0 cupy,none "$@"
+stage "tests, TF32 on" tests 1 cupy "$@"
+if [ "${BENCH:-}" != none ]; then
+    for what in layers training; do
+        stage "$what, fp32" bench "$what-fp32" "$what"
+        stage "$what, TF32" bench "$what-tf32" "$what" --tf32
+        stage "$what, bf16" bench "$what-bf16" "$what" --dtype bfloat16
+    done
+fi
 exit "$status"

@@ -12,14 +12,18 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections import Counter
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PACKAGES = ("xpconv", "numpy", "array-api-compat", "array-api-extra", "cupy", "torch", "scipy")
+PACKAGES = ("xpconv", "numpy", "array-api-compat", "array-api-extra", "cupy", "torch", "ml_dtypes")
 OUTCOMES = ("passed", "failed", "errors", "skipped")
+BENCHMARKS = [
+    f"{what}-{how}" for what in ("layers", "training") for how in ("fp32", "tf32", "bf16")
+]
 
 
 def cuda_version() -> int:
@@ -104,32 +108,57 @@ def failures(junit: Path) -> list[str]:
     return [f"{case.get('classname')}::{case.get('name')}" for case in bad]
 
 
+def skipped(junit: Path) -> Counter[str]:
+    """Why tests of a JUnit file were skipped, and how many."""
+    reasons = (case.find("skipped") for case in ET.parse(junit).getroot().iter("testcase"))
+    return Counter(
+        reason.get("message", "?").removeprefix("Skipped: ")
+        for reason in reasons
+        if reason is not None
+    )
+
+
 def table(header: list[str], rows: list[list[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def stages(work: Path) -> list[list[str]]:
+    """Each stage so far, how it ended and how many seconds it took."""
+    lines = (work / "stages.tsv").read_text(encoding="utf-8").splitlines()
+    return [
+        [name, "ok" if code == "0" else f"exit status {code}", seconds]
+        for name, code, seconds in (line.split("\t") for line in lines)
+    ]
+
+
 def report(work: Path, facts: list[tuple[str, str]]) -> str:
     """The result file's text: the machine, the tests, then each benchmark's own report."""
-    parts = ["# GPU run", table(["", ""], [list(fact) for fact in facts]), "## Tests"]
-    rows, broken = [], []
+    parts = ["# GPU run", table(["", ""], [list(fact) for fact in facts])]
+    parts += ["## Stages", table(["stage", "", "seconds"], stages(work)), "## Tests"]
+    rows, notes = [], []
     for junit in sorted(work.glob("tests-tf32-*.xml")):
         mode = "on" if junit.stem.endswith("1") else "off"
         totals = count_tests(junit)
         rows.append([mode, *(str(totals[outcome]) for outcome in OUTCOMES)])
-        broken += [f"- TF32 {mode}: `{name}`" for name in failures(junit)]
+        notes += [f"- TF32 {mode}: `{name}` failed" for name in failures(junit)]
+        notes += [f"- TF32 {mode}: {n} skipped: {why}" for why, n in skipped(junit).most_common()]
     parts.append(table(["TF32", *OUTCOMES], rows))
-    if broken:
-        parts.append("\n".join(broken))
-    for name in ("layers", "training"):
+    if notes:
+        parts.append("\n".join(notes))
+    for name in BENCHMARKS:
         page = work / f"{name}.md"
-        text = page.read_text(encoding="utf-8") if page.exists() else f"# {name}: no result\n"
+        text = page.read_text(encoding="utf-8") if page.exists() else "# No result\n"
+        text = re.sub(r"\A# (.*)", rf"# {name}: \1", text)
         parts.append(re.sub(r"^#", "##", text, flags=re.MULTILINE).strip())
     return "\n\n".join(parts) + "\n"
 
 
 def write(work: Path) -> Path:
-    now = datetime.now(UTC)
+    began = work / "began"  # the same file at every stage
+    if not began.exists():
+        began.write_text(datetime.now(UTC).isoformat(), encoding="utf-8")
+    now = datetime.fromisoformat(began.read_text(encoding="utf-8"))
     facts = [
         ("date", now.strftime("%Y-%m-%d %H:%M UTC")),
         *gpu_facts(),

@@ -29,7 +29,14 @@ LIBRARIES = {
 }
 
 REQUIRE = "XPCONV_REQUIRE_BACKENDS"
+ONLY = "XPCONV_ONLY_BACKENDS"
+NONE = "none"  # the tests that ask for no library
 RTOL = {"float16": 5e-3, "float32": 1e-5, "float64": 1e-10, "complex64": 1e-5, "complex128": 1e-10}
+# CuPy's float32 products where CUPY_TF32=1 allows TF32, which cuts operands to 11 significant bits:
+# each is off by up to 2**-10 of itself, a product by 2**-9. In a sum of many the errors, of random
+# sign, grow as the sum itself does: they leave it off by some 3e-4 of the largest number, and 2**-9
+# is more than six times that. All else is as exact as ever, which the run without TF32 proves.
+TF32_RTOL = 2.0**-9
 
 
 @cache
@@ -52,10 +59,19 @@ def missing(label: str) -> str | None:
 
 def required() -> set[str]:
     """The libraries that the environment forbids to be missing."""
-    names = {name.strip() for name in os.environ.get(REQUIRE, "").split(",")} - {""}
+    return _named(REQUIRE, list(LIBRARIES))
+
+
+def only() -> set[str]:
+    """The libraries whose tests are to run, and "none" for those that ask for none; empty: all."""
+    return _named(ONLY, [*LIBRARIES, NONE])
+
+
+def _named(variable: str, known: list[str]) -> set[str]:
+    names = {name.strip() for name in os.environ.get(variable, "").split(",")} - {""}
     names = {"strict" if name == "array_api_strict" else name for name in names}
-    if unknown := names - LIBRARIES.keys():
-        raise pytest.UsageError(f"{REQUIRE} names {sorted(unknown)}; known: {', '.join(LIBRARIES)}")
+    if unknown := names - set(known):
+        raise pytest.UsageError(f"{variable} names {sorted(unknown)}; known: {', '.join(known)}")
     return names
 
 
@@ -192,13 +208,20 @@ class Library:
         if not np.issubdtype(values.dtype, np.inexact):
             np.testing.assert_array_equal(values, desired)
             return
+        largest = max(1.0, float(np.max(np.abs(desired[np.isfinite(desired)]), initial=0.0)))
         if rtol is None:
             rtol = RTOL[dtype]
         if atol is None:
-            finite = np.abs(desired[np.isfinite(desired)])
-            atol = rtol * max(1.0, float(np.max(finite, initial=0.0)))
+            atol = rtol * largest
+        if rtol and self.in_tf32(dtype):
+            rtol, atol = max(rtol, TF32_RTOL), max(atol, TF32_RTOL * largest)
         wide = np.complex128 if np.issubdtype(values.dtype, np.complexfloating) else np.float64
         np.testing.assert_allclose(values.astype(wide), desired.astype(wide), rtol=rtol, atol=atol)
+
+    def in_tf32(self, dtype: str) -> bool:
+        """Whether products of a dtype may be cut short here; half precision's lose nothing."""
+        products = ("float32", "complex64")
+        return self.label == "cupy" and dtype in products and os.environ.get("CUPY_TF32") == "1"
 
     def assert_equal(self, actual: Array, desired: Any) -> None:
         """As `assert_close`, to the last bit."""
@@ -212,6 +235,12 @@ def label_of(params: dict[str, Any]) -> str | None:
     """The library of a test, from its parameters."""
     value = params.get("backend")
     return value if value in LIBRARIES else None
+
+
+def wanted(label: str | None) -> bool:
+    """Whether a test of a library, or of none, is to run."""
+    names = only()
+    return not names or (label or NONE) in names
 
 
 def ran_and_skipped(reports: Iterable[Any]) -> dict[str, tuple[int, int]]:

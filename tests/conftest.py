@@ -59,17 +59,22 @@ def no_ambient_choices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    backends.required()  # an unknown name in the environment stops the run here
+    backends.required(), backends.only()  # an unknown name in the environment stops the run here
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell starts what runs in its background so; the tests of Ctrl-C need it to arrive.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    kept: dict[bool, list[pytest.Item]] = {True: [], False: []}
     for item in items:
         label = backends.label_of(getattr(getattr(item, "callspec", None), "params", {}))
         if label:
             item.user_properties.append(("backend", label))
+        kept[backends.wanted(label)].append(item)
+    if kept[False]:
+        config.hook.pytest_deselected(items=kept[False])
+        items[:] = kept[True]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -87,7 +92,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     ]
     terminalreporter.section("array libraries")
     for label, (ran, skipped) in backends.ran_and_skipped(reports).items():
-        if skipped and not ran:
+        if not backends.wanted(label):
+            say(f"{label:9} not asked for")
+        elif skipped and not ran:
             say(f"{label:9} NOT RUN: {backends.missing(label)}", red=True)
         else:
             say(f"{label:9} {ran} tests ran")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 PROBE = "tests/test_random.py::test_bits_are_even"
 
@@ -25,9 +27,9 @@ sys.exit(pytest.main({arguments}))
 """
 
 
-def run(required: str) -> tuple[int, str]:
+def run(required: str, only: str = "", tests: str = PROBE) -> tuple[int, str]:
     """One small test on every library, in a new process where all but NumPy are missing."""
-    arguments = [PROBE, "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib"]
+    arguments = [tests, "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib"]
     code = HIDE.format(missing={"torch", "array_api_strict", "cupy"}, arguments=arguments)
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -35,7 +37,7 @@ def run(required: str) -> tuple[int, str]:
         text=True,
         check=False,
         cwd=ROOT,
-        env=os.environ | {"XPCONV_REQUIRE_BACKENDS": required},
+        env=os.environ | {"XPCONV_REQUIRE_BACKENDS": required, "XPCONV_ONLY_BACKENDS": only},
     )
     return result.returncode, result.stdout + result.stderr
 
@@ -62,7 +64,22 @@ def test_what_is_required_may_not_be_missing() -> None:
     assert "2 passed, 1 skipped, 2 errors" in output
 
 
-def test_an_unknown_library_is_refused() -> None:
-    code, output = run("numpy,abacus")
+@pytest.mark.parametrize("names", [("numpy,abacus", ""), ("", "abacus")])
+def test_an_unknown_library_is_refused(names: tuple[str, str]) -> None:
+    code, output = run(*names)
     assert code == 4, output
     assert "abacus" in output
+
+
+def test_some_libraries_only() -> None:
+    """As ci/gpu.sh asks for CuPy: the others' tests neither run nor are they skipped."""
+    code, output = run("numpy", only="numpy,none", tests="tests/test_random.py")
+    assert code == 0, output
+    assert "strict    not asked for" in output
+    assert "deselected" in output
+    assert "skipped" not in output
+    code, alone = run("numpy", only="numpy", tests="tests/test_random.py")
+    assert code == 0, alone
+    ran = [int(text.split(" passed")[0].split()[-1]) for text in (output, alone)]
+    assert ran[0] > ran[1] > 0  # tests of no library have run in the first
+    assert run("cupy", only="cupy")[0] == 1

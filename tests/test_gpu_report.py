@@ -12,7 +12,7 @@ JUNIT = """<testsuites><testsuite tests="5" failures="1" errors="1" skipped="1">
 <testcase classname="tests.ops" name="good"/>
 <testcase classname="tests.ops" name="wrong"><failure/></testcase>
 <testcase classname="tests.ops" name="broken"><error/></testcase>
-<testcase classname="tests.ops" name="away"><skipped/></testcase>
+<testcase classname="tests.ops" name="away"><skipped message="Skipped: no Numba"/></testcase>
 <testcase classname="tests.ops" name="fine"/>
 </testsuite></testsuites>"""
 
@@ -20,14 +20,18 @@ JUNIT = """<testsuites><testsuite tests="5" failures="1" errors="1" skipped="1">
 def test_the_report_counts_the_tests_and_names_the_failures(tmp_path: Path) -> None:
     for tf32 in (0, 1):
         (tmp_path / f"tests-tf32-{tf32}.xml").write_text(JUNIT)
-    (tmp_path / "layers.md").write_text("# Layers\n\n## Forward\n\n| case |\n")
+    (tmp_path / "stages.tsv").write_text("tests\t1\t40\nlayers\t0\t9\n")
+    (tmp_path / "layers-fp32.md").write_text("# Layers\n\n## Forward\n\n| case |\n")
     text = gpu_report.report(tmp_path, [("GPU 0", "a card")])
     assert "| GPU 0 | a card |" in text
     assert "| off | 2 | 1 | 1 | 1 |" in text
     assert "| on | 2 | 1 | 1 | 1 |" in text
-    assert "- TF32 on: `tests.ops::broken`" in text
-    assert "## Layers\n\n### Forward" in text  # one level down: the file has a title of its own
-    assert "training: no result" in text  # a benchmark that died is not left out in silence
+    assert "- TF32 on: `tests.ops::broken` failed" in text
+    assert "- TF32 off: 1 skipped: no Numba" in text
+    assert "| tests | exit status 1 | 40 |\n| layers | ok | 9 |" in text
+    # One level down: the file has a title of its own.
+    assert "## layers-fp32: Layers\n\n### Forward" in text
+    assert "## training-bf16: No result" in text  # a benchmark that died is not left out in silence
 
 
 def test_one_file_is_written_named_after_the_card_and_the_time(
@@ -35,7 +39,10 @@ def test_one_file_is_written_named_after_the_card_and_the_time(
 ) -> None:
     monkeypatch.setattr(gpu_report, "gpu_facts", lambda: [("GPU 0", "NVIDIA Any 1, 8 GiB")])
     monkeypatch.setattr(gpu_report, "RESULTS", tmp_path / "results")
+    (tmp_path / "stages.tsv").write_text("tests\t0\t40\n")
     path = gpu_report.write(tmp_path)
+    (tmp_path / "stages.tsv").write_text("tests\t0\t40\nlayers\t0\t9\n")
+    assert gpu_report.write(tmp_path) == path  # the same run, a stage further
     assert list(path.parent.iterdir()) == [path]
     assert path.name.startswith("gpu-nvidia-any-1-2")
     text = path.read_text()

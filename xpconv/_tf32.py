@@ -20,21 +20,24 @@ def set_tf32(allowed: bool) -> None:
     Raises
     ------
     BackendError
-        If it was read before, with the other answer, or the device has no TF32.
+        If the environment says otherwise, if it was read before, or if the device has no TF32.
     """
+    wanted, doing = ("1", "allow") if allowed else ("0", "forbid")
     before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = "1" if allowed else "0"
+    if before is not None and before != wanted:
+        raise BackendError(
+            f"{VARIABLE}={before} is set, and CuPy reads it once a process: to {doing} TF32, start "
+            f"the process with {VARIABLE}={wanted}"
+        )
+    os.environ[VARIABLE] = wanted
     if _in_force() is allowed:
         return
     if before is None:
         del os.environ[VARIABLE]
-    else:
-        os.environ[VARIABLE] = before
-    wanted, number = ("allow", 1) if allowed else ("forbid", 0)
     older = ", or the device is older than Ampere and has none" if allowed else ""
     raise BackendError(
-        f"it is too late to {wanted} TF32: CuPy reads {VARIABLE} once, at the first float32 "
-        f"product of a process{older}; start the process with {VARIABLE}={number}, or make this "
+        f"it is too late to {doing} TF32: CuPy reads {VARIABLE} once, at the first float32 "
+        f"product of a process{older}; start the process with {VARIABLE}={wanted}, or make this "
         "choice before anything is computed"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import types
 from pathlib import Path
@@ -361,8 +362,6 @@ def cupy_stand_in(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     linalg = types.SimpleNamespace(COMPUTE_TYPE_TF32=5, decided=None)
 
     def get_compute_type(dtype: np.dtype) -> int:
-        import os
-
         assert dtype == np.float32
         if linalg.decided is None:
             linalg.decided = 5 if int(os.environ.get("CUPY_TF32", "0")) > 0 else 1
@@ -390,10 +389,12 @@ def test_tf32_is_set_where_it_can_still_be_set(
 def test_tf32_is_refused_where_it_is_too_late(
     cupy_stand_in: types.SimpleNamespace, allowed: bool, word: str
 ) -> None:
-    import os
-
-    set_tf32(not allowed)
+    cupy_stand_in.decided = 1 if allowed else 5  # something was computed before
     with pytest.raises(BackendError, match=f"too late to {word} TF32.*CUPY_TF32={int(allowed)}"):
+        set_tf32(allowed)
+    assert "CUPY_TF32" not in os.environ
+    set_tf32(not allowed)
+    with pytest.raises(BackendError, match=f"={int(not allowed)} is set.*to {word} TF32"):
         set_tf32(allowed)
     assert os.environ["CUPY_TF32"] == str(int(not allowed))  # what is in force
 
