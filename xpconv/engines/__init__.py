@@ -17,7 +17,7 @@ from . import (
     pointwise as pointwise,
     winograd as winograd,
 )
-from ._bodies import body as body
+from ._bodies import Body as Body, body as body
 from ._engine import TASKS as TASKS, Engine as Engine
 from ._offsets import offsets as offsets
 from ._problem import Problem as Problem
@@ -25,6 +25,7 @@ from ._select import chosen as chosen, engine as engine, explain as explain, sel
 
 __all__ = [
     "TASKS",
+    "Body",
     "Engine",
     "Problem",
     "body",

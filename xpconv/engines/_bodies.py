@@ -6,17 +6,20 @@ which stays the reference. So a library's bodies are a matter of speed alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache, lru_cache
 from typing import Any
 
 from .._typing import Array, DType
-from . import _numba
+from . import _cuda, _numba
 
 Body = Callable[..., Any]
 
 # library -> (body's name, name of the dtype) -> the body, or None
-LOOKUPS: dict[str, Callable[[str, str], Body | None]] = {"numpy": _numba.body}
+LOOKUPS: dict[str, Callable[[str, str], Body | None]] = {
+    "cupy": _cuda.body,
+    "numpy": _numba.body,
+}
 
 
 def body(name: str, array: Array) -> Body | None:
@@ -29,13 +32,14 @@ def body(name: str, array: Array) -> Body | None:
     array : array
         Its library and dtype decide.
     """
-    lookup = LOOKUPS.get(_library(type(array)))
+    kind: Any = type(array)
+    lookup = LOOKUPS.get(_library(kind))
     return None if lookup is None else lookup(name, _name(array.dtype))
 
 
 @cache
-def _library(kind: Any) -> str:
-    return kind.__module__.partition(".")[0]
+def _library(kind: Hashable) -> str:
+    return str(kind.__module__).partition(".")[0]
 
 
 @lru_cache(maxsize=None, typed=True)  # two libraries' dtypes are never compared

@@ -18,6 +18,7 @@ from array_api_compat import array_namespace, device
 from .._arrays import add_at
 from .._typing import Array, Namespace
 from ._bias import with_bias
+from ._bodies import body
 from ._pieces import Piece, add_back, cut, empty_cut, pieces
 from ._primitives import column_budget, primitives
 from ._problem import Problem
@@ -102,11 +103,12 @@ def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     shape = (problem.batch, *problem.in_size, problem.in_channels)
     dx = xp.zeros(shape, dtype=dy.dtype, device=device(dy))
     for piece in _pieces(xp, problem, dy):
-        dx = add_back(problem, piece, _input_piece(xp, problem, dy, kernels, piece), dx)
+        dx = _add_columns(xp, problem, piece, _dcolumns(xp, problem, dy, kernels, piece), dx)
     return dx
 
 
-def _input_piece(xp: Namespace, problem: Problem, dy: Array, kernels: Array, piece: Piece) -> Array:
+def _dcolumns(xp: Namespace, problem: Problem, dy: Array, kernels: Array, piece: Piece) -> Array:
+    """Gradient of a piece's columns (G, rows, KH*KW*C/G)."""
     out_size = _out_size(problem, piece)
     rows = (piece.last - piece.first) * math.prod(out_size)
     part = xp.reshape(dy[(*piece.output, ...)], (rows, problem.out_channels))
@@ -116,14 +118,23 @@ def _input_piece(xp: Namespace, problem: Problem, dy: Array, kernels: Array, pie
         key = (slice(g, g + 1), slice(None), slice(None))
         # (rows, O/G) @ (O/G, KH*KW*C/G) -> (rows, KH*KW*C/G)
         dcols = primitives(xp).product_into(dcols, key, part[:, channels], kernels[g, ...])
-    return primitives(xp).scatter(
-        empty_cut(xp, problem, piece, problem.in_channels, dy),
+    return dcols
+
+
+def _add_columns(xp: Namespace, problem: Problem, piece: Piece, dcols: Array, dx: Array) -> Array:
+    """Add a piece's columns back to the places that they were gathered from."""
+    fused = body("add_columns", dcols)
+    if fused is not None:  # straight into dx: no padded copy
+        return fused(problem, piece, dcols, dx)
+    padded = primitives(xp).scatter(
+        empty_cut(xp, problem, piece, problem.in_channels, dcols),
         dcols,
         problem.kernel_size,
         problem.stride,
         problem.dilation,
-        out_size,
+        _out_size(problem, piece),
     )
+    return add_back(problem, piece, padded, dx)
 
 
 def _pieces(xp: Namespace, problem: Problem, x: Array) -> Iterator[Piece]:
@@ -142,6 +153,9 @@ def _channels(problem: Problem) -> Iterator[slice]:
 
 def _columns(xp: Namespace, problem: Problem, x: Array, piece: Piece) -> Array:
     """Columns (G, rows, KH*KW*C/G) of a piece."""
+    fused = body("columns", x)
+    if fused is not None:  # straight from x: no padded copy
+        return fused(problem, x, piece)
     return primitives(xp).gather(
         cut(xp, problem, x, piece),
         problem.kernel_size,

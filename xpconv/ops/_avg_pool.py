@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 from array_api_compat import device
 
 from .._arrays import is_floating, namespace
 from .._typing import Array, IntOrTuple, Namespace, Pullback
+from ..engines import body
 from ._layout import as_given, batched
 from ._pool_windows import Windows, pool_windows, require_real
-from ._precision import rule_in_single
+from ._precision import narrowed, widened
 from ._registry import differentiable
 from ._sum_pool import spread, window_sums
 
@@ -62,7 +64,6 @@ def _avg_pool(
     )[0]
 
 
-@rule_in_single
 def avg_pool_vjp(
     n: int,
     x: Array,
@@ -85,16 +86,37 @@ def avg_pool_vjp(
             f"input image {tuple(x.shape[-3:])} smaller than kernel size "
             f"{tuple(along.kernel for along in windows)}"
         )
-    divisor = _divisor(xp, batch, windows, count_include_pad, divisor_override)
+    y, back = _with_way_back(xp, batch, windows, count_include_pad, divisor_override)
     unbatched = x.ndim < batch.ndim
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        share = _divide(xp, dy[None, ...] if unbatched else dy, divisor)
-        dx = spread(xp, share, windows)
+        dx = back(dy[None, ...] if unbatched else dy)
         return (dx[0, ...] if unbatched else dx,)
 
-    y = _divide(xp, window_sums(xp, batch, windows), divisor)
     return as_given(y, x), pullback
+
+
+def _with_way_back(
+    xp: Namespace,
+    x: Array,
+    windows: tuple[Windows, ...],
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> tuple[Array, Callable[[Array], Array]]:
+    """Return the means, and the way back, for a batch; half precision is summed in float32."""
+    counting = (count_include_pad, divisor_override)
+    fused, fused_grad = body("avg_pool", x), body("avg_pool_grad", x)
+    # A window of everything is one plain sum, which libraries do well.
+    one_by_one = all(along.out == 1 for along in windows)
+    if fused is not None and fused_grad is not None and not one_by_one:
+        return fused(x, windows, *counting), lambda dy: fused_grad(dy, windows, *counting)
+    dtype, x = x.dtype, widened(x)
+    divisor = _divisor(xp, x, windows, *counting)
+
+    def back(dy: Array) -> Array:
+        return narrowed(spread(xp, _divide(xp, widened(dy), divisor), windows), dtype)
+
+    return narrowed(_divide(xp, window_sums(xp, x, windows), divisor), dtype), back
 
 
 def _require_summable(xp: Namespace, x: Array) -> None:

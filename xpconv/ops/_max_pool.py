@@ -7,6 +7,7 @@ from typing import Any
 
 from .._arrays import namespace
 from .._typing import Array, IntOrTuple, Pullback
+from ..engines import body
 from ._layout import as_given, batched
 from ._max_pool_axis import argmax, argmax_vjp, maximum, places
 from ._pool_windows import pool_windows, require_real
@@ -18,6 +19,10 @@ def _max_pool(n: int, x: Array, return_indices: bool, *options: Any) -> Any:
     require_real(x)
     batch = batched(n, x)
     windows = pool_windows(n, batch, *options)
+    fused = body("max_pool", batch)
+    if fused is not None:
+        best, _, index = fused(batch, windows, numbers=False, positions=return_indices)
+        return (as_given(best, x), as_given(index, x)) if return_indices else as_given(best, x)
     if not return_indices:
         return as_given(maximum(xp, batch, windows), x)
     best, numbers = argmax(xp, batch, windows)

@@ -7,14 +7,15 @@ one that PyTorch finds when it reads the window row by row.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from array_api_compat import device
 
 from .._arrays import add_at, is_floating, put
 from .._typing import Array, Namespace, Pullback
-from ._pool_windows import Axis, at, zeros_last
+from ..engines import body
+from ._pool_windows import Axis, all_equal, at, zeros_last
 from ._precision import narrowed, widened
 
 
@@ -42,20 +43,35 @@ def argmax_vjp(
     xp: Namespace, x: Array, batch: Array, windows: Sequence[Axis], return_indices: bool
 ) -> tuple[Any, Pullback]:
     """Rule of a max pool over ``batch`` (N, C, ...), which is ``x`` with a batch axis."""
-    best, numbers = argmax(xp, batch, windows)
-    unbatched, dtype = x.ndim < batch.ndim, x.dtype
+    best, index, back = _with_way_back(xp, batch, windows, return_indices)
+    unbatched = x.ndim < batch.ndim
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        # Where windows overlap, gradients are added up: of half precision in single.
-        wide = widened(dy[None, ...] if unbatched else dy)
-        dx = narrowed(route(xp, wide, windows, numbers), dtype)
+        dx = back(dy[None, ...] if unbatched else dy)
         return (dx[0, ...] if unbatched else dx,)
 
     y = best[0, ...] if unbatched else best
     if not return_indices:
         return y, pullback
-    index = places(xp, windows, numbers)
     return (y, index[0, ...] if unbatched else index), pullback
+
+
+def _with_way_back(
+    xp: Namespace, x: Array, windows: Sequence[Axis], return_indices: bool
+) -> tuple[Array, Array, Callable[[Array], Array]]:
+    """Return the maxima, where they stand if that is asked for, and the way back for a batch."""
+    fused, fused_grad = body("max_pool", x), body("max_pool_grad", x)
+    if fused is not None and fused_grad is not None and all_equal(windows):
+        best, number, index = fused(x, windows, numbers=True, positions=return_indices)
+        return best, index, lambda dy: fused_grad(dy, number, windows)
+    best, numbers = argmax(xp, x, windows)
+    dtype = x.dtype
+
+    def back(dy: Array) -> Array:
+        # Where windows overlap, gradients are added up: of half precision in single.
+        return narrowed(route(xp, widened(dy), windows, numbers), dtype)
+
+    return best, places(xp, windows, numbers) if return_indices else None, back
 
 
 def route(xp: Namespace, dy: Array, windows: Sequence[Axis], numbers: Sequence[Array]) -> Array:
@@ -110,7 +126,8 @@ def _counter(xp: Namespace, along: Axis) -> Any:
 def _blank(xp: Namespace, x: Array, axis: int, along: Axis) -> Array:
     """Nothing met so far, for each window."""
     shape = (*x.shape[:axis], along.out, *x.shape[axis + 1 :])
-    return zeros_last(xp, x, shape) + _lowest(xp, x)
+    # NumPy's bfloat16 widens beside a Python number.
+    return narrowed(zeros_last(xp, x, shape) + _lowest(xp, x), x.dtype)
 
 
 def _updated(along: Axis, target: Array, output: slice, key: Any, value: Array) -> Array:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from .._typing import Array, Namespace, Pullback
-from ..engines import body
+from ..engines import Body, body
 from ._broadcast import sum_to
 from ._layout import channels_first, channels_last
 from ._precision import narrowed, widened
@@ -47,27 +46,24 @@ def batch_standardised(
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {tuple(x.shape)}"
         )
-    if _fused(x, weight, bias):
+    if math.prod(x.shape) > 0 and body("batch_moments", x) is not None:
         return _fused_batch(x, weight, bias, eps)
     return _of_channels(xp, x, range(x.ndim - 2, -1, -1), weight, bias, eps)
 
 
-def _fused(x: Array, *parameters: Array | None) -> bool:
-    """Whether the library has bodies for an array, in one dtype with its parameters."""
-    alike = all(array is None or array.dtype == x.dtype for array in parameters)
-    return alike and math.prod(x.shape) > 0 and body("batch_moments", x) is not None
-
-
 def _fused_batch(x: Array, weight: Array | None, bias: Array | None, eps: float) -> Standardised:
     moments, normalise, grad = (
-        cast("Callable[..., Any]", body(name, x))
-        for name in ("batch_moments", "normalise", "batch_norm_grad")
+        cast(Body, body(name, x)) for name in ("batch_moments", "normalise", "batch_norm_grad")
     )
     mean, var, rstd = moments(x, eps)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         dx, dweight, dbias = grad(dy, x, mean, rstd, weight)
-        return dx, None if weight is None else dweight, None if bias is None else dbias
+        return (
+            dx,
+            None if weight is None else narrowed(dweight, weight.dtype),
+            None if bias is None else narrowed(dbias, bias.dtype),
+        )
 
     return Standardised(normalise(x, mean, rstd, weight, bias), pullback, mean, var)
 
@@ -106,13 +102,17 @@ def _by_statistics(
     mean, var, factor, shift = (widened(array) for array in (mean, var, weight, bias))
     rstd = 1 / xp.sqrt(var + eps)
     scale = rstd if weight is None else rstd * factor
-    last = channels_last(xp, widened(x))
-    y = (last - mean) * scale
-    if bias is not None:
-        y = y + shift
+    fused = body("normalise", x)
+    if fused is not None and math.prod(x.shape) > 0:
+        y = fused(x, mean, scale, None, shift)
+    else:
+        y = (channels_last(xp, widened(x)) - mean) * scale
+        if bias is not None:
+            y = y + shift
+        y = narrowed(channels_first(xp, y), x.dtype)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        dy = channels_last(xp, widened(dy))
+        dy, last = channels_last(xp, widened(dy)), channels_last(xp, widened(x))
         dweight = dbias = None
         if weight is not None:
             products = dy * ((last - mean) * rstd)
@@ -121,7 +121,7 @@ def _by_statistics(
             dbias = narrowed(sum_to(xp, dy, bias.shape), bias.dtype)
         return narrowed(channels_first(xp, dy * scale), x.dtype), None, None, dweight, dbias
 
-    return narrowed(channels_first(xp, y), x.dtype), pullback
+    return y, pullback
 
 
 def _with_statistics(found: Standardised) -> tuple[Array, Pullback]:

@@ -157,6 +157,11 @@ def adaptive(size: int, out: int) -> Axis:
     return Adaptive(size, out)
 
 
+def all_equal(windows: Sequence[Axis]) -> bool:
+    """Whether the windows along each axis are equal: fused bodies know no others."""
+    return all(isinstance(along, Windows) for along in windows)
+
+
 def at(axis: int, key: slice) -> tuple[Any, ...]:
     """Key of a slice along one axis of an array."""
     return (*(slice(None),) * axis, key, ...)

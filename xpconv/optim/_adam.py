@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from array_api_compat import array_namespace
 
 from .._typing import Array
+from ..engines import body
 from ._counts import as_factor
-from ._optimizer import Optimizer, Slots, at_least_zero
+from ._optimizer import Move, Optimizer, Slots, Together, at_least_zero
 
 
 class Adam(Optimizer):
@@ -91,6 +92,34 @@ class Adam(Optimizer):
         rate = as_factor(lr / (1 - beta1**step), parameter)
         parameter = parameter - rate * (mean / (xp.sqrt(square) / root + self.eps))
         return parameter, {"exp_avg": mean, "exp_avg_sq": square}
+
+    def _fused(self, move: Move) -> Together | None:
+        body_ = body("adam", move.parameter)
+        if body_ is None or type(self).update is not Adam.update:
+            return None
+
+        def together(
+            moves: Sequence[Move], lr: float, found_inf: Array | None
+        ) -> Iterable[tuple[Array, Slots]]:
+            kept = ("exp_avg", "exp_avg_sq") if moves[0].slots else ()
+            beta1, beta2 = self.betas
+            step = moves[0].step
+            parameters, means, squares = body_(
+                [move.parameter for move in moves],
+                [move.gradient for move in moves],
+                tuple([move.slots[name] for move in moves] for name in kept) or None,
+                found_inf,
+                rate=lr / (1 - beta1**step),
+                root=(1 - beta2**step) ** 0.5,
+                betas=self.betas,
+                eps=self.eps,
+                weight_decay=0.0 if self.decoupled else self.weight_decay,
+                shrink=1 - lr * self.weight_decay if self.decoupled else 1.0,
+            )
+            for new, mean, square in zip(parameters, means, squares, strict=True):
+                yield new, {"exp_avg": mean, "exp_avg_sq": square}
+
+        return together
 
 
 class AdamW(Adam):

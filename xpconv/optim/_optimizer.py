@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from array_api_compat import array_namespace, device
 
@@ -14,6 +14,20 @@ from ._counts import StepCounts
 
 Slots = dict[str, Array]
 """What an update rule remembers of one parameter, under PyTorch's names (``exp_avg``, …)."""
+
+
+class Move(NamedTuple):
+    """One parameter of a step: what `Optimizer.update` is given of it."""
+
+    name: str
+    parameter: Array
+    gradient: Array
+    slots: Slots
+    step: int | Array
+
+
+Together = Callable[[Sequence[Move], float, Array | None], Iterable[tuple[Array, Slots]]]
+"""Moves of one kind, the learning rate and ``found_inf`` to the new parameters and states."""
 
 
 class HasParameters(Protocol):
@@ -112,6 +126,7 @@ class Optimizer:
             raise ValueError(
                 f"gradients for unknown parameter(s) {unknown}; the model has {list(parameters)}"
             )
+        moves: list[Move] = []
         moved: dict[str, Array] = {}
         kept: dict[str, Slots] = {}
         counts = self._steps.next(found_inf)
@@ -121,16 +136,33 @@ class Optimizer:
                 continue
             _check_gradient(name, parameter, gradient)
             old = {key: _beside(parameter, slot) for key, slot in self._slots.get(name, {}).items()}
-            new, slots = self.update(parameter, gradient, old, counts.count(name), rate)
-            if found_inf is not None:
-                new = _unless(found_inf, new, parameter)
-                slots = {key: _unless(found_inf, slot, old.get(key)) for key, slot in slots.items()}
-            moved[name] = _as_array(new, parameter)
-            kept[name] = {key: _as_array(slot, parameter) for key, slot in slots.items()}
+            moves.append(Move(name, parameter, gradient, old, counts.count(name)))
+        for move, (new, slots) in zip(moves, self._updates(moves, rate, found_inf), strict=True):
+            moved[move.name] = _as_array(new, move.parameter)
+            kept[move.name] = {k: _as_array(slot, move.parameter) for k, slot in slots.items()}
         # Everything is computed: from here on nothing can fail half-way.
         model.update(moved)
         self._slots.update(kept)
         self._steps = counts
+
+    def _updates(
+        self, moves: Sequence[Move], lr: float, found_inf: Array | None
+    ) -> Iterator[tuple[Array, Slots]]:
+        """Update many parameters: by one fused body for all, where there is one, else by turns."""
+        fused = self._fused(moves[0]) if moves else None
+        if fused is not None and len({_kind(move) for move in moves}) == 1:
+            yield from fused(moves, lr, found_inf)
+            return
+        for _, parameter, gradient, old, count in moves:
+            new, slots = self.update(parameter, gradient, old, count, lr)
+            if found_inf is not None:
+                new = _unless(found_inf, new, parameter)
+                slots = {key: _unless(found_inf, slot, old.get(key)) for key, slot in slots.items()}
+            yield new, slots
+
+    def _fused(self, move: Move) -> Together | None:
+        """Return what makes moves such as this one in one pass over the memory, or None."""
+        return None
 
     def state_dict(self) -> dict[str, Any]:
         """Return kind, hyperparameters, step counts and state arrays, fit for `checkpoint.save`.
@@ -179,6 +211,13 @@ def at_least_zero(what: str, value: float) -> float:
     if not number >= 0.0:
         raise ValueError(f"Invalid {what}: {value}, must be at least 0")
     return number
+
+
+def _kind(move: Move) -> tuple[Any, ...]:
+    """What all parameters of one fused update share."""
+    dtype, place, count = move.parameter.dtype, device(move.parameter), move.step
+    count = count if isinstance(count, int) else f"array {id(count)}"
+    return (str(dtype), str(place), count, *sorted(move.slots))
 
 
 def _together(a: Array, b: Array) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from array_api_compat import array_namespace
 
 from .._typing import Array
-from ._optimizer import Optimizer, Slots, at_least_zero
+from ..engines import body
+from ._optimizer import Move, Optimizer, Slots, Together, at_least_zero
 
 
 class SGD(Optimizer):
@@ -96,3 +98,30 @@ class SGD(Optimizer):
             buffer = array_namespace(gradient).astype(gradient, gradient.dtype, copy=True)
         direction = gradient + self.momentum * buffer if self.nesterov else buffer
         return parameter - lr * direction, {"momentum_buffer": buffer}
+
+    def _fused(self, move: Move) -> Together | None:
+        body_ = body("sgd", move.parameter)
+        if body_ is None or type(self).update is not SGD.update:
+            return None
+        if self.dampening and not isinstance(move.step, int):
+            return None  # only the device knows which step is a parameter's first
+
+        def together(
+            moves: Sequence[Move], lr: float, found_inf: Array | None
+        ) -> Iterable[tuple[Array, Slots]]:
+            old = self.momentum and moves[0].slots
+            parameters, buffers = body_(
+                [move.parameter for move in moves],
+                [move.gradient for move in moves],
+                [move.slots["momentum_buffer"] for move in moves] if old else None,
+                found_inf,
+                lr=lr,
+                momentum=self.momentum,
+                dampening=self.dampening,
+                weight_decay=self.weight_decay,
+                nesterov=self.nesterov,
+            )
+            slots = [{"momentum_buffer": buffer} for buffer in buffers] or [{} for _ in moves]
+            return zip(parameters, slots, strict=True)
+
+        return together

@@ -1,0 +1,41 @@
+"""Every kernel that the glue may ask for, by its C++ name: what NVRTC has to compile.
+
+The stand-in refuses kernels that are not listed, so that none can be forgotten here.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+STORED = {"f16": 8, "bf16": 8, "float": 4, "double": 2}  # numbers that a thread reads at once
+INDICES = ("int", "int64")
+
+
+def expressions() -> dict[str, list[str]]:
+    """Kernels of each subject."""
+    packed = [(s, v, i) for (s, most), i in product(STORED.items(), INDICES) for v in (1, most)]
+    plain = list(product(STORED, INDICES))
+    computed = list(product(("float", "double"), INDICES))
+    counted = [(s, n, v, i) for s, v, i in packed for n in ("unsigned char", "int")]
+    units = [(f"Bytes<{size}>::type", i) for size in (1, 2, 4, 8, 16) for i in INDICES]
+    return {
+        "windows": [*_named("gather", units), *_named("scatter", packed)],
+        "max_pool": [*_named("max_pool", counted), *_named("max_pool_grad", counted)],
+        "avg_pool": [*_named("avg_pool", packed), *_named("avg_pool_grad", packed)],
+        "batch_norm": [
+            *_named("moments", plain),
+            *_named("moments_total", computed),
+            *_named("normalise", packed),
+            *_named("norm_sums", plain),
+            *_named("norm_sums_total", computed),
+            *_named("normalise_grad", packed),
+        ],
+        "optimizer": [
+            *_named("sgd", [(s,) for s in STORED]),
+            *_named("adam", [(s,) for s in STORED]),
+        ],
+    }
+
+
+def _named(name: str, choices: list[tuple]) -> list[str]:
+    return [f"{name}<{', '.join(map(str, choice))}>" for choice in choices]

@@ -1,0 +1,49 @@
+"""Fused bodies for CuPy arrays: CUDA C++ that CuPy compiles when it is first used.
+
+The texts stand in ``source``, one file a subject; the modules here lay out arguments and launch
+them. Where a body is missing for a dtype, or ``XPCONV_CUDA_KERNELS=0`` is set, the portable code
+runs instead: it is the reference.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+_VARIABLE = "XPCONV_CUDA_KERNELS"
+
+# body -> the module here that has a function of this name
+_BODIES = {
+    "add_columns": "_windows",
+    "avg_pool": "_avg_pool",
+    "avg_pool_grad": "_avg_pool",
+    "batch_moments": "_batch_norm",
+    "batch_norm_grad": "_batch_norm",
+    "columns": "_windows",
+    "gather": "_windows",
+    "max_pool": "_max_pool",
+    "max_pool_grad": "_max_pool",
+    "normalise": "_batch_norm",
+    "scatter": "_windows",
+    "sgd": "_optimizer",
+    "adam": "_optimizer",
+}
+_ANY_DTYPE = frozenset({"columns", "gather"})  # they copy bytes
+_DTYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
+
+
+def enabled() -> bool:
+    """Whether the bodies may be used."""
+    return os.environ.get(_VARIABLE, "1") != "0"
+
+
+def body(name: str, dtype: str) -> Callable[..., Any] | None:
+    """Return the function of this name, or None where there is none for a dtype."""
+    if name not in _BODIES or not enabled():
+        return None
+    if dtype not in _DTYPES and name not in _ANY_DTYPE:
+        return None
+    function: Callable[..., Any] = getattr(import_module(f".{_BODIES[name]}", __name__), name)
+    return function
