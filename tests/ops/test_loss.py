@@ -186,6 +186,33 @@ def test_ignored_labels_cost_nothing_and_have_no_gradient(backend: Library, rng)
     assert np.all(dlogits[[0, 2]] != 0)
 
 
+@pytest.mark.parametrize("reduction", ["none", "sum"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_odd_logits_as_pytorch(backend: Library, torch, reduction, smoothing, weighted) -> None:
+    """Beside labels that count, that are ignored, and that have no weight."""
+    odd = [[0.0, -np.inf], [0.0, np.inf], [np.nan, 1.0], [2.0, 1.0], [-np.inf, -np.inf]]
+    logits, labels = np.array(odd * 3), np.repeat([0, 1, -7], 5)
+    weight = np.array([0.0, 2.0]) if weighted else None
+    options = {"reduction": reduction, "label_smoothing": smoothing, "ignore_index": -7}
+    assert_as_torch(
+        backend,
+        ops.cross_entropy,
+        lambda *given: torch.nn.functional.cross_entropy(*given, **options),
+        [logits, labels, weight],
+        without_gradient=[2],
+        **options,
+    )
+
+
+def test_no_classes(backend: Library) -> None:
+    """Then no label can be right, but all may be ignored."""
+    logits, labels = backend.array(np.zeros((2, 0))), backend.array(np.array([-100, -100]))
+    loss, pullback = ops.vjp(ops.cross_entropy, logits, labels, reduction="none")
+    backend.assert_equal(loss, np.zeros(2))
+    assert pullback(loss)[0].shape == (2, 0)
+
+
 @LOSSES
 def test_unknown_reduction(backend: Library, loss) -> None:
     target = [0, 1] if loss is ops.cross_entropy else np.ones((2, 3))

@@ -51,9 +51,15 @@ def _along_axis(formula: Softmax) -> Softmax:
     return differentiable(run)(operation)
 
 
-def _centred(x: Array, axis: int) -> Array:
-    """Subtract the maximum, so that exp cannot overflow; NaN where that is infinite."""
-    return x - array_namespace(x).max(x, axis=axis, keepdims=True)
+def powers(x: Array, axis: int) -> tuple[Array, Array, Array]:
+    """Return x less its maximum, so that exp cannot overflow, exp of that, and the sums of those.
+
+    NaN where the maximum is infinite.
+    """
+    xp = array_namespace(x)
+    shifted = x - xp.max(x, axis=axis, keepdims=True) if x.shape[axis] else x
+    each = xp.exp(shifted)
+    return shifted, each, _sum(each, axis)
 
 
 def _sum(x: Array, axis: int) -> Array:
@@ -95,8 +101,8 @@ def softmax(x: Array, dim: int = -1, dtype: DType | None = None) -> Array:
     >>> softmax(get_backend("numpy").asarray([0.0, 0.0]))
     array([0.5, 0.5])
     """
-    z = array_namespace(x).exp(_centred(x, dim))
-    y = z / _sum(z, dim)
+    _, each, total = powers(x, dim)
+    y = each / total
     return y, lambda dy: y * (dy - _sum(dy * y, dim))
 
 
@@ -118,8 +124,8 @@ def softmin(x: Array, dim: int = -1, dtype: DType | None = None) -> Array:
     -----
     Counterpart of ``torch.nn.functional.softmin``.
     """
-    z = array_namespace(x).exp(_centred(-x, dim))
-    y = z / _sum(z, dim)
+    _, each, total = powers(-x, dim)
+    y = each / total
     return y, lambda dy: y * (_sum(dy * y, dim) - dy)
 
 
@@ -142,8 +148,8 @@ def log_softmax(x: Array, dim: int = -1, dtype: DType | None = None) -> Array:
     Counterpart of ``torch.nn.functional.log_softmax``.
     """
     xp = array_namespace(x)
-    shifted = _centred(x, dim)
-    y = shifted - xp.log(_sum(xp.exp(shifted), dim))
+    shifted, _, total = powers(x, dim)
+    y = shifted - xp.log(total)
     return y, lambda dy: dy - xp.exp(y) * _sum(dy, dim)
 
 

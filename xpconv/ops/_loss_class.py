@@ -4,33 +4,11 @@ from __future__ import annotations
 
 import math
 
-from .._arrays import namespace, require_floating
-from .._typing import Array, Namespace, Pullback
-from ._activation_softmax import log_softmax
-from ._loss_labels import class_axis, class_weights, label_column, one_hot
+from .._typing import Array, Pullback
+from ._activation_softmax import powers
+from ._loss_labels import labelled
 from ._loss_operands import loss_rule
-from ._loss_reduce import Spread, constant, reduce
 from ._registry import differentiable
-
-
-def _at_labels(
-    input: Array, target: Array, weight: Array | None, ignore_index: int
-) -> tuple[Namespace, int, Array, Array | float]:
-    """Check a call with class labels: where they stand, and how much each class counts."""
-    xp = namespace(("target",), input=input, target=target, weight=weight)
-    require_floating(input=input)
-    axis = class_axis("input", input)
-    weights = class_weights(xp, "input", input, weight)
-    column = label_column(xp, ("input", "target"), input, target, ignore_index)
-    return xp, axis, one_hot(xp, input, column, axis) & (column != ignore_index), weights
-
-
-def _reduced_rows(
-    xp: Namespace, loss: Array, counted: Array, reduction: str, axis: int
-) -> tuple[Array, Spread]:
-    """Pick each row's loss, and reduce; the mean divides by the weights of the labels."""
-    rows = xp.sum(loss * counted, axis=axis, dtype=loss.dtype)
-    return reduce(xp, rows, reduction, xp.sum(counted, dtype=loss.dtype))
 
 
 @loss_rule
@@ -41,14 +19,13 @@ def _nll_loss_vjp(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> tuple[Array, Pullback]:
-    xp, axis, here, weights = _at_labels(input, target, weight, ignore_index)
-    zero = constant(xp, 0, input)
-    counted = xp.astype(here, input.dtype) * weights
-    y, spread = _reduced_rows(xp, xp.where(here, -input, zero), counted, reduction, axis)
+    rows = labelled(("input", "target"), input, target, weight, ignore_index)
+    y, spread = rows.reduced(rows.counted(-rows.pick(input) * rows.weights), reduction)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        share = xp.expand_dims(spread(dy), axis=axis)
-        return (xp.where(here, -counted * share, zero),)
+        # A choice, not a product: a row without weight and of infinite share has NaN at its label.
+        slope = rows.counted(-rows.weights * spread(dy))
+        return (rows.xp.where(rows.here(input), slope, 0.0),)
 
     return y, pullback
 
@@ -102,25 +79,22 @@ def _focal_loss_vjp(
 ) -> tuple[Array, Pullback]:
     if gamma < 0:
         raise ValueError(f"gamma must not be negative, got {gamma}")
-    xp, axis, here, weights = _at_labels(input, target, weight, ignore_index)
-    zero, one = constant(xp, 0, input), constant(xp, 1, input)
-    counted = xp.astype(here, input.dtype) * weights
-    log_all = log_softmax(input, axis)
-    log_p = xp.where(here, log_all, zero)
+    rows = labelled(("input", "target"), input, target, weight, ignore_index)
+    xp = rows.xp
+    shifted, each, total = powers(input, rows.axis)
+    log_p = rows.pick(shifted) - xp.log(total)
     missing = -xp.expm1(log_p)  # 1 - p, with all its digits
     damped = missing**gamma if gamma else xp.ones_like(log_p)
-    y, spread = _reduced_rows(xp, -damped * log_p, counted, reduction, axis)
+    y, spread = rows.reduced(rows.counted(-damped * log_p * rows.weights), reduction)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        share = xp.expand_dims(spread(dy), axis=axis)
         # d(-(1-p)^g log p) / d(log p) = -(1-p)^g (1 - g p log p / (1-p)), where -log p / (1-p)
         # goes to 1 with p, and p log p to 0 where p does.
         flat = (missing == 0) | (log_p == -math.inf)
-        ratio = xp.where(flat, one, -log_p) / xp.where(flat, one, missing)
-        slope = -damped * (1 + gamma * xp.exp(log_p) * ratio) * counted
-        rows = xp.sum(slope, axis=axis, keepdims=True, dtype=slope.dtype)
-        counts = xp.any(here, axis=axis, keepdims=True)
-        return (xp.where(counts, (slope - xp.exp(log_all) * rows) * share, zero),)
+        ratio = xp.where(flat, 1.0, -log_p) / xp.where(flat, 1.0, missing)
+        slope = -damped * (1 + gamma * xp.exp(log_p) * ratio) * rows.weights
+        slope = rows.counted(slope * spread(dy))
+        return (rows.to_logits(each, total, slope, slope),)
 
     return y, pullback
 

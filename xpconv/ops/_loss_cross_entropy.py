@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .._arrays import namespace, require_floating
 from .._typing import Array, Pullback
-from ._activation_softmax import log_softmax
-from ._loss_labels import are_probabilities, class_axis, class_weights, label_column, one_hot
+from ._activation_softmax import log_softmax, powers
+from ._loss_labels import are_probabilities, class_axis, class_weights, labelled
 from ._loss_operands import loss_rule
 from ._loss_reduce import constant, reduce
 from ._registry import differentiable
@@ -20,48 +20,71 @@ def _cross_entropy_vjp(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> tuple[Array, Pullback]:
-    xp = namespace(("labels",), logits=logits, labels=labels, weight=weight)
+    namespace(("labels",), logits=logits, labels=labels, weight=weight)
     require_floating(logits=logits)
-    axis = class_axis("logits", logits)
+    class_axis("logits", logits)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing must be between 0 and 1, got {label_smoothing}")
-    classes = max(logits.shape[axis], 1)
-    weights = class_weights(xp, "logits", logits, weight)
-    zero = constant(xp, 0, logits)
-    probabilities = are_probabilities(logits, labels)
-    divisor: Array | float | None = None
+    if not are_probabilities(logits, labels):
+        return _of_classes(logits, labels, weight, ignore_index, reduction, label_smoothing)
+    if ignore_index >= 0:
+        raise ValueError(
+            f"ignore_index is not supported for labels with probabilities, got {ignore_index}"
+        )
+    return _of_probabilities(logits, labels, weight, reduction, label_smoothing)
 
-    # target: how much each class counts in each row; the loss is -sum(target * log p).
-    if probabilities:
-        if ignore_index >= 0:
-            raise ValueError(
-                f"ignore_index is not supported for labels with probabilities, got {ignore_index}"
-            )
-        smooth = labels * (1 - label_smoothing) + label_smoothing / classes
-        target = smooth * weights
-    else:
-        column = label_column(xp, ("logits", "labels"), logits, labels, ignore_index)
-        counts = column != ignore_index
-        counted = xp.astype(one_hot(xp, logits, column, axis) & counts, logits.dtype) * weights
-        divisor = xp.sum(counted, dtype=logits.dtype)  # the weight of each row's label
-        target = counted
+
+def _of_classes(
+    logits: Array,
+    labels: Array,
+    weight: Array | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+) -> tuple[Array, Pullback]:
+    rows = labelled(("logits", "labels"), logits, labels, weight, ignore_index)
+    xp, axis = rows.xp, rows.axis
+    shifted, each, total = powers(logits, axis)
+    log_total = xp.log(total)
+    peak = rows.weights * (1 - label_smoothing)
+    loss, mass = (log_total - rows.pick(shifted)) * peak, peak
+    if label_smoothing:  # every class counts a little
+        classes = logits.shape[axis]
+        weights = class_weights(xp, "logits", logits, weight)
+        rest = weights * (label_smoothing / max(classes, 1))
+        mass_of_rest = rest * classes if weight is None else xp.sum(rest, dtype=logits.dtype)
+        mass = mass + mass_of_rest
+        others = xp.sum(shifted * rest, axis=axis, keepdims=True, dtype=logits.dtype)
+        loss = loss + log_total * mass_of_rest - others
+    y, spread = rows.reduced(rows.counted(loss), reduction)
+
+    def pullback(dy: Array) -> tuple[Array | None, ...]:
+        share = rows.counted(spread(dy))  # also where no row counts, and the loss is NaN
+        dlogits = rows.to_logits(each, total, -peak * share, -mass * share)
         if label_smoothing:
-            rest = xp.astype(counts, logits.dtype) * weights * (label_smoothing / classes)
-            target = counted * (1 - label_smoothing) + rest
+            dlogits -= rest * share
+        return (dlogits,)
 
+    return y, pullback
+
+
+def _of_probabilities(
+    logits: Array, labels: Array, weight: Array | None, reduction: str, label_smoothing: float
+) -> tuple[Array, Pullback]:
+    xp, axis = namespace(logits=logits), class_axis("logits", logits)
+    weights = class_weights(xp, "logits", logits, weight)
+    smooth = labels * (1 - label_smoothing) + label_smoothing / max(logits.shape[axis], 1)
+    target = smooth * weights  # how much each class counts
     log_p = log_softmax(logits, axis)
     # A class that does not count adds nothing, even where its log p is -inf.
-    counting = xp.where(target == 0, zero, log_p)
+    counting = xp.where(target == 0, constant(xp, 0, logits), log_p)
     loss = -xp.sum(target * counting, axis=axis, dtype=logits.dtype)
-    y, spread = reduce(xp, loss, reduction, divisor)
+    y, spread = reduce(xp, loss, reduction)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         share = xp.expand_dims(spread(dy), axis=axis)
         mass = xp.sum(target, axis=axis, keepdims=True, dtype=logits.dtype)
         dlogits = (xp.exp(log_p) * mass - target) * share
-        if not probabilities:
-            # Ignored rows have no gradient, even where no row counts and the loss is NaN.
-            return (xp.where(counts, dlogits, zero),)
         dlabels = -log_p * weights * (1 - label_smoothing) * share
         if weight is None:
             return dlogits, dlabels
