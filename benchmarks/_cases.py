@@ -15,6 +15,13 @@ import numpy as np
 
 MODES = ("forward", "forward+backward")
 GROUPS = ("table", "lenet", "depthwise", "other")
+STEP, INFERENCE = "training step", "inference"
+PRECISIONS = {"float16": "fp16", "bfloat16": "bf16"}
+
+
+def host_dtype(dtype: str) -> str:
+    """What data is drawn in: half precision comes to be on the device."""
+    return "float32" if dtype in PRECISIONS else dtype
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,8 @@ class LayerCase:
             "x": rng.standard_normal(self.input_shape, dtype=np.float32),
             "dy": rng.standard_normal(self.output_shape, dtype=np.float32),
         }
-        return {name: value.astype(self.dtype, copy=False) for name, value in draw.items()}
+        dtype = host_dtype(self.dtype)
+        return {name: value.astype(dtype, copy=False) for name, value in draw.items()}
 
 
 def _layer(
@@ -141,10 +149,13 @@ def layer_cases(
 
 @dataclass(frozen=True)
 class TrainingCase:
-    """One training step (forward, backward, SGD with momentum) of a named network."""
+    """One training step (forward, backward, SGD with momentum) of a named network, or inference.
+
+    In half precision the weights stay float32 and are cast in each step.
+    """
 
     name: str
-    group: str  # "large" or "small": the small ones have a target of their own
+    group: str  # "large", "small" or "gpu": each has a target of its own, and GPUs alone run "gpu"
     model: str
     batch: int
     channels: int
@@ -154,6 +165,7 @@ class TrainingCase:
     lr: float = 1e-3  # small, so that hundreds of timed steps never leave ordinary numbers
     momentum: float = 0.9
     pool: int = 8  # distinct batches, used in turn
+    mode: str = STEP
 
     def one_image(self) -> TrainingCase:
         """The same network on a batch of one."""
@@ -165,7 +177,9 @@ class TrainingCase:
         shape = (self.batch, self.channels, self.size, self.size)
         return [
             (
-                rng.standard_normal(shape, dtype=np.float32).astype(self.dtype, copy=False),
+                rng.standard_normal(shape, dtype=np.float32).astype(
+                    host_dtype(self.dtype), copy=False
+                ),
                 rng.integers(0, self.classes, self.batch),
             )
             for _ in range(self.pool)
@@ -179,10 +193,10 @@ class TrainingCase:
         """
         if len(shape) < 2:
             ones = name.endswith("weight")  # of a batch norm
-            return np.full(shape, 1.0 if ones else 0.0, dtype=self.dtype)
+            return np.full(shape, 1.0 if ones else 0.0, dtype=host_dtype(self.dtype))
         rng = np.random.default_rng(zlib.crc32(f"{self.model}.{name}".encode()))
         deviation = (2 / int(np.prod(shape[1:]))) ** 0.5
-        return rng.normal(0.0, deviation, shape).astype(self.dtype)
+        return rng.normal(0.0, deviation, shape).astype(host_dtype(self.dtype))
 
 
 TRAINING: tuple[TrainingCase, ...] = (
@@ -191,6 +205,8 @@ TRAINING: tuple[TrainingCase, ...] = (
     TrainingCase("ResNet-18 CIFAR 32², batch 32", "large", "resnet18_cifar", 32, 3, 32),
     TrainingCase("LeNet-5 28², batch 16", "small", "lenet5", 16, 1, 28),
     TrainingCase("LeNet-5 28², batch 1", "small", "lenet5", 1, 1, 28),
+    TrainingCase("ResNet-18 CIFAR 32², batch 256", "gpu", "resnet18_cifar", 256, 3, 32, pool=4),
+    TrainingCase("ResNet-50 224², batch 64", "gpu", "resnet50", 64, 3, 224, pool=2),
 )
 
 QUICK_TRAINING = ("LeNet-5 28², batch 16",)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _machine
-from ._cases import Case
+from ._cases import PRECISIONS, Case
 from ._measure import Race, Settings, describe
 from ._plot import plot
 from ._process import ROOT, PeerSpec
@@ -19,8 +19,13 @@ from ._report import TITLES, markdown
 from ._statistics import BETTER, OURS, seconds, speed
 
 RESULTS = ROOT / "benchmarks" / "results"
-TOLERANCES = {"float32": 1e-3, "float64": 1e-9}
+TOLERANCES = {"float32": 1e-3, "float64": 1e-9, "float16": 2e-2, "bfloat16": 1e-1}
 TF32_TOLERANCE = 3e-2
+
+
+def on_gpu(options: argparse.Namespace) -> bool:
+    """Whether xpconv, and PyTorch then, run on a GPU."""
+    return any(word in options.backend for word in ("cupy", "cuda", "auto"))
 
 
 def parser(
@@ -53,7 +58,12 @@ def parser(
         help="columns: xpconv, xpconv-nchw (its inputs in NCHW memory), torch, "
         "torch-channels-last, scipy; default: all but xpconv-nchw, and no scipy on a GPU",
     )
-    what.add_argument("--dtype", default="float32", choices=sorted(TOLERANCES))
+    what.add_argument(
+        "--dtype",
+        default="float32",
+        choices=sorted(TOLERANCES),
+        help="half precision, not for numpy, means mixed precision in networks: float32 weights",
+    )
     what.add_argument("--tf32", action="store_true", help="allow TF32 on a GPU, in all libraries")
     how = it.add_argument_group("how to measure")
     how.add_argument(
@@ -107,9 +117,12 @@ def _positive(kind: type) -> Any:
 
 def peers(options: argparse.Namespace) -> list[PeerSpec]:
     """The columns that were asked for."""
-    gpu = any(word in options.backend for word in ("cupy", "cuda", "auto"))
-    device = {"device": "cuda" if gpu else "cpu", "tf32": options.tf32}
-    ours = {"library": "xpconv", "backend": options.backend, "tf32": options.tf32}
+    gpu = on_gpu(options)
+    shared = {"tf32": options.tf32, "dtype": options.dtype}
+    device = {"device": "cuda" if gpu else "cpu", **shared}
+    # What was half precision loses nothing in TF32, so its products may be made there.
+    tf32 = options.tf32 or options.dtype in PRECISIONS
+    ours = {"library": "xpconv", "backend": options.backend, **shared, "tf32": tf32}
     configs: dict[str, dict[str, Any]] = {
         "xpconv": {**ours, "layout": "channels_last"},
         "xpconv-nchw": {**ours, "layout": "default"},
@@ -151,6 +164,7 @@ def _measure(title: str, cases: Sequence[Case], options: argparse.Namespace) -> 
         threads=options.threads or _machine.cores(),
         rounds=options.rounds or (2 if options.quick else 11),
         turn=options.turn or (0.01 if options.quick else 0.05),
+        settle=0.0 if on_gpu(options) else Settings.settle,
         tolerance=max(TOLERANCES[options.dtype], TF32_TOLERANCE if options.tf32 else 0.0),
     )
     machine = _machine.describe()

@@ -7,6 +7,7 @@ alike; NumPy also reports its allocations to `tracemalloc`, which is exact.
 
 from __future__ import annotations
 
+import statistics
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -20,6 +21,9 @@ class Device(Protocol):
     def time(self, run: Run) -> float:
         """Seconds that one call takes, until its work is done."""
 
+    def host_seconds(self, run: Run) -> float | None:
+        """Seconds until a call returns, its work still to be done; None where it is done then."""
+
     def peak_bytes(self, run: Run) -> dict[str, int]:
         """Bytes that one call needs beyond what was held before, by meter."""
 
@@ -31,6 +35,9 @@ class Cpu:
         start = time.perf_counter()
         run()
         return time.perf_counter() - start
+
+    def host_seconds(self, run: Run) -> float | None:
+        return None
 
     def peak_bytes(self, run: Run) -> dict[str, int]:
         tracemalloc.start()
@@ -88,6 +95,9 @@ class TorchCuda:
         last.synchronize()
         return float(first.elapsed_time(last)) / 1000
 
+    def host_seconds(self, run: Run) -> float:
+        return _until_it_returns(run, lambda: self._torch.cuda.synchronize(self._device))
+
     def peak_bytes(self, run: Run) -> dict[str, int]:
         cuda = self._torch.cuda
         cuda.synchronize(self._device)
@@ -129,6 +139,9 @@ class CupyCuda:
         last.synchronize()
         return float(cuda.get_elapsed_time(first, last)) / 1000
 
+    def host_seconds(self, run: Run) -> float:
+        return _until_it_returns(run, self._cupy.cuda.get_current_stream().synchronize)
+
     def peak_bytes(self, run: Run) -> dict[str, int]:
         pool = self._cupy.get_default_memory_pool()
         self._cupy.cuda.get_current_stream().synchronize()
@@ -145,3 +158,31 @@ class CupyCuda:
         name = runtime.getDeviceProperties(runtime.getDevice())["name"].decode()
         driver, cuda = runtime.driverGetVersion(), runtime.runtimeGetVersion()
         return {"device": name, "driver": str(driver), "cuda": str(cuda)}
+
+
+def _until_it_returns(run: Run, wait: Callable[[], object], calls: int = 5) -> float:
+    """Median of some calls, each on a device that has nothing to do: its queue never fills up."""
+    times = []
+    for _ in range(calls):
+        wait()
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    wait()
+    return statistics.median(times)
+
+
+PEAK_SIZE = 8192  # rows and columns of the matrices whose product shows the peak
+PEAK_BYTES = 2**30  # of the copy that does
+
+
+def peaks(device: Device, product: Run, copy: Run) -> dict[str, str]:
+    """What the device does at best: a large product, and a large copy, which reads and writes."""
+    seconds = []
+    for run in (product, copy):
+        run()
+        seconds.append(min(device.time(run) for _ in range(5)))
+    return {
+        "peak TFLOP/s": f"{2 * PEAK_SIZE**3 / seconds[0] / 1e12:.1f}",
+        "peak GB/s": f"{2 * PEAK_BYTES / seconds[1] / 1e9:.0f}",
+    }

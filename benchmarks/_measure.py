@@ -76,6 +76,9 @@ class Race:
             turns = self._alternate(ready, self._settings.rounds)
             for worker in ready:
                 row["times"][worker.spec.key] = {"turns": turns[worker.spec.key], "scale": 1}
+                host = worker.ask("host")
+                if host is not None:
+                    row.setdefault("host", {})[worker.spec.key] = host
                 worker.ask("release")
         except WorkerError as error:
             self.problems.append(f"{describe(case)}: {error}")
@@ -174,4 +177,4 @@ class Race:
 def describe(case: Case) -> str:
     if isinstance(case, LayerCase):
         return f"{case.name}, batch {case.batch}, {case.mode}"
-    return f"{case.name}, training step"
+    return f"{case.name}, {case.mode}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ._cases import LayerCase, from_json
 from ._statistics import (
     BETTER,
     CHANNELS_LAST,
@@ -36,6 +37,7 @@ GROUP_TITLES = {
     "other": "other shapes",
     "large": "networks",
     "small": "small problems",
+    "gpu": "networks for GPUs",
 }
 
 
@@ -67,6 +69,8 @@ def markdown(report: Report) -> str:
     for mode in dict.fromkeys(mode_of(row) for row in report["rows"]):
         rows = [row for row in report["rows"] if mode_of(row) == mode]
         parts += [f"## {mode.capitalize()}", _times(report, rows)]
+    if any(row.get("host") for row in report["rows"]):
+        parts += ["## Host and throughput", HOST_NOTE, _host(report)]
     if any(row.get("memory") for row in report["rows"]):
         parts += ["## Peak extra memory", MEMORY_NOTE, _memory(report)]
     parts += ["## Summary", _summary(report)]
@@ -125,6 +129,33 @@ def _time(report: Report, row: Row, key: str) -> str:
     other = seconds(row, key, "median" if statistic == "minimum" else "minimum")
     mark = "≈ " if row["times"][key]["scale"] > 1 else ""
     return f"{mark}{_number(value * 1000)} ({_number((other or 0.0) * 1000)})"
+
+
+HOST_NOTE = (
+    "Milliseconds until a call returns on a device that has nothing to do, its work still to be "
+    "done; and for layers TFLOP/s by the direct method's count, to be held against the peaks above."
+)
+
+
+def _host(report: Report) -> str:
+    keys = [key for key in TITLES if any(key in row.get("host", {}) for row in report["rows"])]
+    lines = []
+    for row in report["rows"]:
+        cells = []
+        for key in keys:
+            host = row.get("host", {}).get(key)
+            time = seconds(row, key, report["settings"]["statistic"])
+            text = "-" if host is None else _number(host * 1000)
+            if time is not None and row["case"]["kind"] == "layer":
+                text += f" ({_number(_flops(row) / time / 1e12)})"
+            cells.append(text)
+        lines.append([f"{label(row)}, {mode_of(row)}", *cells])
+    return table(["case", *(TITLES[key] for key in keys)], lines)
+
+
+def _flops(row: Row) -> int:
+    case = from_json(row["case"])
+    return case.flops if isinstance(case, LayerCase) else 0
 
 
 MEMORY_NOTE = (

@@ -1,4 +1,4 @@
-"""Whole training steps of small networks: ``python -m benchmarks.training --help``."""
+"""Whole training steps of networks, and inference: ``python -m benchmarks.training --help``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 
 from . import _cli
-from ._cases import QUICK_TRAINING, TRAINING, matches
+from ._cases import INFERENCE, QUICK_TRAINING, STEP, TRAINING, matches
 
 EPILOG = """\
 examples:
@@ -18,18 +18,21 @@ The method is described in benchmarks/README.md."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser, _ = _cli.parser(
+    parser, what = _cli.parser(
         "benchmarks.training",
         "Time training steps (forward, backward, SGD with momentum): xpconv, PyTorch in both "
         "memory\nlayouts, and SciPy loops where they are feasible.",
         EPILOG,
     )
+    what.add_argument("--modes", nargs="+", choices=(STEP, INFERENCE), default=[STEP])
     options = parser.parse_args(arguments)
     names = options.cases or (list(QUICK_TRAINING) if options.quick else None)
     cases = [
-        replace(case, dtype=options.dtype)
+        replace(case, dtype=options.dtype, mode=mode)
         for case in TRAINING
         if matches(case.name, case.group, names)
+        if names or case.group != "gpu" or _cli.on_gpu(options)
+        for mode in options.modes
     ]
     if not cases:
         parser.error(f"no network matches {names}; --list shows what there is")

@@ -48,7 +48,7 @@ tests() { # TF32 LIBRARIES [pytest arguments]: those libraries' tests, where a m
 }
 bench() { # NAME BENCHMARK [options]
     # shellcheck disable=SC2086
-    "$python" -m "benchmarks.$2" --backend cupy --statistic median ${BENCH:-} "${@:3}" \
+    "$python" -m "benchmarks.$2" --backend cupy --statistic median --rounds 5 --turn 0.02 "${@:3}" ${BENCH:-} \
         --markdown "$work/$1.md" --json "$work/$1.json" > /dev/null
 }
 
@@ -57,10 +57,13 @@ bench() { # NAME BENCHMARK [options]
 stage "tests, TF32 off" tests 0 cupy,none "$@"
 stage "tests, TF32 on" tests 1 cupy "$@"
 if [ "${BENCH:-}" != none ]; then
-    for what in layers training; do
-        stage "$what, fp32" bench "$what-fp32" "$what"
-        stage "$what, TF32" bench "$what-tf32" "$what" --tf32
-        stage "$what, bf16" bench "$what-bf16" "$what" --dtype bfloat16
+    layers=(layers --cases table lenet --batches 16 64)
+    networks=(training --cases large gpu --modes "training step" inference)
+    for name in layers networks; do
+        declare -n what=$name
+        stage "$name, fp32" bench "$name-fp32" "${what[@]}"
+        stage "$name, TF32" bench "$name-tf32" "${what[@]}" --tf32
+        stage "$name, bf16" bench "$name-bf16" "${what[@]}" --dtype bfloat16
     done
 fi
 exit "$status"

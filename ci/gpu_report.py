@@ -22,7 +22,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = ("xpconv", "numpy", "array-api-compat", "array-api-extra", "cupy", "torch", "ml_dtypes")
 OUTCOMES = ("passed", "failed", "errors", "skipped")
 BENCHMARKS = [
-    f"{what}-{how}" for what in ("layers", "training") for how in ("fp32", "tf32", "bf16")
+    f"{what}-{how}" for what in ("layers", "networks") for how in ("fp32", "tf32", "bf16")
 ]
 
 

@@ -31,7 +31,7 @@ def test_the_report_counts_the_tests_and_names_the_failures(tmp_path: Path) -> N
     assert "| tests | exit status 1 | 40 |\n| layers | ok | 9 |" in text
     # One level down: the file has a title of its own.
     assert "## layers-fp32: Layers\n\n### Forward" in text
-    assert "## training-bf16: No result" in text  # a benchmark that died is not left out in silence
+    assert "## networks-bf16: No result" in text  # a benchmark that died is not left out in silence
 
 
 def test_one_file_is_written_named_after_the_card_and_the_time(

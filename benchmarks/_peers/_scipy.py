@@ -16,7 +16,7 @@ import numpy as np
 import scipy
 from scipy.signal import convolve2d, correlate2d
 
-from .._cases import LayerCase, TrainingCase
+from .._cases import STEP, LayerCase, TrainingCase
 from ._base import Job, Peer, Unsupported, layer_outputs
 
 
@@ -82,6 +82,8 @@ class ScipyPeer(Peer):
             raise Unsupported("LeNet-5 only: minutes a step on larger networks")
         if case.batch != 1:
             raise Unsupported("one image at a time")
+        if case.mode != STEP:
+            raise Unsupported("training steps only")
         from ._scipy_lenet import training_job
 
         return training_job(case)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from .._cases import LayerCase, TrainingCase
-from .._devices import TorchCuda
+from .._cases import INFERENCE, PRECISIONS, LayerCase, TrainingCase
+from .._devices import PEAK_BYTES, PEAK_SIZE, TorchCuda, peaks
 from ._base import VERIFIED_STEPS, Job, Peer, layer_outputs
 from ._torch_models import build
 
@@ -27,6 +27,7 @@ class TorchPeer(Peer):
             self._name = "cpu"
         if self._name.startswith("cuda"):
             self.device = TorchCuda(self._name)
+        self._dtype = str(config.get("dtype", "float32"))
         self._layout = config.get("layout", "default")
         self._format = (
             torch.channels_last if self._layout == "channels_last" else torch.contiguous_format
@@ -39,10 +40,20 @@ class TorchPeer(Peer):
             "threads": str(torch.get_num_threads()),
             "tf32": str(self._tf32),
             **self.device.describe(),
+            **self._peaks(),
         }
 
+    def _peaks(self) -> dict[str, str]:
+        if not isinstance(self.device, TorchCuda):
+            return {}
+        dtype = getattr(torch, self._dtype)
+        a = torch.randn(PEAK_SIZE, PEAK_SIZE, device=self._name).to(dtype)
+        b = torch.empty(PEAK_BYTES // 4, device=self._name)
+        return peaks(self.device, lambda: a @ a, lambda: b.clone())
+
     def layer(self, case: LayerCase) -> Job:
-        data = {name: self._put(value) for name, value in case.data().items()}
+        dtype = getattr(torch, case.dtype)
+        data = {name: self._put(value).to(dtype) for name, value in case.data().items()}
         x, weight, bias, dy = (data[name] for name in ("x", "weight", "bias", "dy"))
         options = {
             "stride": case.stride,
@@ -64,28 +75,48 @@ class TorchPeer(Peer):
             for value in (x, weight, bias):
                 value.requires_grad_()
             run = both
-        return Job(run, lambda: layer_outputs(case.mode, tuple(t.cpu().numpy() for t in run())))
+
+        def outputs() -> dict[str, np.ndarray]:
+            wide = torch.float32 if case.dtype in PRECISIONS else dtype
+            return layer_outputs(case.mode, tuple(t.to(wide).cpu().numpy() for t in run()))
+
+        return Job(run, outputs)
 
     def training(self, case: TrainingCase) -> Job:
-        model = build(case.model, case.channels, case.classes).to(getattr(torch, case.dtype))
+        half = case.dtype in PRECISIONS
+        dtype = getattr(torch, case.dtype)
+        model = build(case.model, case.channels, case.classes).to(torch.float32 if half else dtype)
         with torch.no_grad():
             for name, value in model.named_parameters():
                 value.copy_(torch.from_numpy(case.initial(name, tuple(value.shape))))
-        model = model.to(self._name, memory_format=self._format).train()
+        model = model.to(self._name, memory_format=self._format).train(case.mode != INFERENCE)
+        scaler = torch.amp.GradScaler(self._name, enabled=case.dtype == "float16")
         optimizer = torch.optim.SGD(model.parameters(), lr=case.lr, momentum=case.momentum)
         batches = [(self._put(x), self._put(labels)) for x, labels in case.data()]
         step = 0
+
+        def cast() -> torch.autocast:
+            return torch.autocast(self._name, dtype=dtype if half else None, enabled=half)
 
         def run() -> torch.Tensor:
             nonlocal step
             x, labels = batches[step % len(batches)]
             step += 1
-            loss = functional.cross_entropy(model(x), labels)
+            with cast():
+                logits = model(x)
+            loss = functional.cross_entropy(logits.to(torch.float32) if half else logits, labels)
             optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
             return loss.detach()
 
+        def infer() -> torch.Tensor:
+            with torch.inference_mode(), cast():
+                return model(batches[0][0])
+
+        if case.mode == INFERENCE:
+            return Job(infer, lambda: {"y": infer().float().cpu().numpy()})
         return Job(run, lambda: {"loss": np.array([float(run()) for _ in range(VERIFIED_STEPS)])})
 
     def _put(self, value: np.ndarray) -> torch.Tensor:

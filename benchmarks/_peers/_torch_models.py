@@ -10,9 +10,13 @@ from torch.nn import functional
 
 
 def build(name: str, in_channels: int, num_classes: int) -> nn.Module:
-    return {"lenet5": lenet5, "small_vgg": small_vgg, "resnet18_cifar": ResNet18}[name](
-        in_channels, num_classes
-    )
+    known = {
+        "lenet5": lenet5,
+        "small_vgg": small_vgg,
+        "resnet18_cifar": ResNet18,
+        "resnet50": ResNet50,
+    }
+    return known[name](in_channels, num_classes)
 
 
 def lenet5(in_channels: int, num_classes: int) -> nn.Module:
@@ -102,4 +106,52 @@ class ResNet18(nn.Module):
         h = functional.relu(self.bn1(self.conv1(x)), inplace=True)
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             h = stage(h)
+        return self.fc(h.mean(dim=(2, 3)))
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = _conv(in_channels, channels, 1, 1)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = _conv(channels, channels, 3, stride)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = _conv(channels, 4 * channels, 1, 1)
+        self.bn3 = nn.BatchNorm2d(4 * channels)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or in_channels != 4 * channels:
+            self.downsample = nn.Sequential(
+                _conv(in_channels, 4 * channels, 1, stride), nn.BatchNorm2d(4 * channels)
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        h = functional.relu(self.bn1(self.conv1(x)), inplace=True)
+        h = functional.relu(self.bn2(self.conv2(h)), inplace=True)
+        return functional.relu(self.bn3(self.conv3(h)) + shortcut, inplace=True)
+
+
+class ResNet50(nn.Module):
+    """The ImageNet form."""
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.conv1 = _conv(in_channels, 64, 7, 2)
+        self.bn1 = nn.BatchNorm2d(64)
+        before = 64
+        for number, blocks in enumerate((3, 4, 6, 3), start=1):
+            channels = 32 * 2**number
+            stage = nn.Sequential()
+            for block in range(blocks):
+                stride = 2 if block == 0 and number > 1 else 1
+                stage.append(Bottleneck(before, channels, stride))
+                before = 4 * channels
+            setattr(self, f"layer{number}", stage)
+        self.fc = nn.Linear(before, num_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = functional.relu(self.bn1(self.conv1(x)), inplace=True)
+        h = functional.max_pool2d(h, 3, 2, 1)
+        for number in range(1, 5):
+            h = getattr(self, f"layer{number}")(h)
         return self.fc(h.mean(dim=(2, 3)))

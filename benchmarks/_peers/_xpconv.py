@@ -11,8 +11,8 @@ import numpy as np
 import xpconv
 from xpconv import ops
 
-from .._cases import LayerCase, TrainingCase
-from .._devices import CupyCuda, TorchCuda
+from .._cases import INFERENCE, PRECISIONS, LayerCase, TrainingCase
+from .._devices import PEAK_BYTES, PEAK_SIZE, CupyCuda, TorchCuda, peaks
 from ._base import VERIFIED_STEPS, Job, Peer, layer_outputs
 
 
@@ -38,10 +38,20 @@ class XpconvPeer(Peer):
             "memory": "channels-last" if self._channels_last else "NCHW",
             self._backend.name: sys.modules[self._backend.name].__version__,
             **self.device.describe(),
+            **self._peaks(),
         }
 
+    def _peaks(self) -> dict[str, str]:
+        """What products and copies reach through the backend itself; half precision's in TF32."""
+        if self._backend.name != "cupy":
+            return {}
+        xp = self._backend.xp
+        a = xp.ones((PEAK_SIZE, PEAK_SIZE), dtype=xp.float32)
+        b = xp.ones(PEAK_BYTES // 4, dtype=xp.float32)
+        return peaks(self.device, lambda: a @ a, lambda: xp.astype(b, b.dtype, copy=True))
+
     def layer(self, case: LayerCase) -> Job:
-        data = {name: self._put(name, value) for name, value in case.data().items()}
+        data = {name: self._put(name, value, case.dtype) for name, value in case.data().items()}
         x, weight, bias, dy = (data[name] for name in ("x", "weight", "bias", "dy"))
         options = {
             "stride": case.stride,
@@ -58,17 +68,22 @@ class XpconvPeer(Peer):
             return (y, *pullback(dy))
 
         run = forward if case.mode == "forward" else both
-        return Job(
-            run, lambda: layer_outputs(case.mode, tuple(self._backend.to_numpy(a) for a in run()))
-        )
+        wide = "float32" if case.dtype in PRECISIONS else case.dtype
+
+        def outputs() -> dict[str, np.ndarray]:
+            arrays = (self._backend.asarray(array, wide) for array in run())
+            return layer_outputs(case.mode, tuple(map(self._backend.to_numpy, arrays)))
+
+        return Job(run, outputs)
 
     def training(self, case: TrainingCase) -> Job:
-        from xpconv import models, nn, optim
+        from xpconv import models, nn, optim, train
 
         options: dict[str, Any] = {"num_classes": case.classes, "in_channels": case.channels}
         if case.model == "small_vgg":
             options["dropout"] = 0.0  # masks differ between libraries
-        model = models.get_model(case.model, **options).to(self._backend, case.dtype)
+        wide = "float32" if case.dtype in PRECISIONS else case.dtype
+        model = models.get_model(case.model, **options).to(self._backend, wide)
         model.update(
             {
                 name: self._backend.asarray(case.initial(name, tuple(value.shape)))
@@ -77,6 +92,7 @@ class XpconvPeer(Peer):
         )
         optimizer = optim.SGD(lr=case.lr, momentum=case.momentum)
         criterion = nn.CrossEntropyLoss()
+        precision = train.Precision(PRECISIONS.get(case.dtype), model, self._backend)
         batches = [
             (self._backend.asarray(x), self._backend.asarray(labels)) for x, labels in case.data()
         ]
@@ -86,11 +102,16 @@ class XpconvPeer(Peer):
             nonlocal step
             x, labels = batches[step % len(batches)]
             step += 1
-            logits, backward = model.forward(x, training=True)
-            loss, loss_backward = criterion.forward(logits, labels)
-            _, grads = backward(loss_backward())
-            optimizer.step(model, grads)
+            loss, _, grads, found_inf = precision.gradients(model, criterion, x, labels)
+            optimizer.step(model, grads, found_inf=found_inf)
             return loss
+
+        def infer() -> Any:
+            with precision.weights(model):
+                return precision.infer(model, batches[0][0])
+
+        if case.mode == INFERENCE:
+            return Job(infer, lambda: {"y": self._backend.to_numpy(infer())})
 
         def outputs() -> dict[str, np.ndarray]:
             losses = [float(self._backend.to_numpy(run())) for _ in range(VERIFIED_STEPS)]
@@ -98,8 +119,8 @@ class XpconvPeer(Peer):
 
         return Job(run, outputs)
 
-    def _put(self, name: str, value: np.ndarray) -> Any:
+    def _put(self, name: str, value: np.ndarray, dtype: str) -> Any:
         if name not in ("x", "dy") or not self._channels_last:
-            return self._backend.asarray(value)
-        rows = self._backend.asarray(np.ascontiguousarray(value.transpose(0, 2, 3, 1)))
+            return self._backend.asarray(value, dtype)
+        rows = self._backend.asarray(np.ascontiguousarray(value.transpose(0, 2, 3, 1)), dtype)
         return self._backend.xp.permute_dims(rows, (0, 3, 1, 2))  # (N, H, W, C) -> (N, C, H, W)
