@@ -18,7 +18,22 @@ def expressions() -> dict[str, list[str]]:
     computed = list(product(("float", "double"), INDICES))
     counted = [(s, n, v, i) for s, v, i in packed for n in ("unsigned char", "int")]
     units = [(f"Bytes<{size}>::type", i) for size in (1, 2, 4, 8, 16) for i in INDICES]
+    shaped = [
+        (part, name)
+        for part, names in {
+            "tiles_in": ("Inputs", "OutputGrads"),
+            "tiles_out": ("Outputs",),
+            "kernels_in": ("Kernels",),
+            "kernels_out": ("KernelGrads",),
+        }.items()
+        for name in names
+    ]
+    winograd = [
+        f"{part}<{s}, {f}{name}, {i}>"
+        for (part, name), f, s, i in product(shaped, ("F2", "F4"), ("float", "double"), INDICES)
+    ]
     return {
+        "winograd": winograd,
         "windows": [*_named("gather", units), *_named("scatter", packed)],
         "max_pool": [*_named("max_pool", counted), *_named("max_pool_grad", counted)],
         "avg_pool": [*_named("avg_pool", packed), *_named("avg_pool_grad", packed)],

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cuda import host
-from xpconv.engines import _bodies, _cuda, _cupy, _primitives
+from xpconv.engines import _bodies, _cuda, _cupy, _primitives, winograd
 from xpconv.engines._cuda import _launch
 
 
@@ -20,6 +20,7 @@ def fused(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(sys.modules, "cupy", host.module())
     monkeypatch.setitem(_bodies.LOOKUPS, "numpy", _cuda.body)
     monkeypatch.setattr(_primitives, "_numpy", _cupy)
+    monkeypatch.setattr(winograd, "_compiled", lambda problem: False)
     _launch.kernel.cache_clear()
     yield
     _launch.kernel.cache_clear()

@@ -14,6 +14,7 @@ from array_api_compat import array_namespace, device
 from .._arrays import add_at, itemsize, put
 from .._typing import Array, Namespace
 from ._bias import with_bias
+from ._bodies import body
 from ._primitives import column_budget
 from ._problem import Problem
 from ._winograd import Filtering, Matrix, filtering_for, tiles, transposed
@@ -26,17 +27,20 @@ def convolve(problem: Problem, x: Array, weight: Array, bias: Array | None, turn
         weight = xp.flip(xp.permute_dims(weight, (1, 0, 2, 3)), axis=(2, 3))
         problem = _input_problem(problem)
     filtering = filtering_for(problem)
-    points, (outs, channels) = filtering.side**2, weight.shape[:2]
-    kernels = xp.reshape(xp.permute_dims(weight, (2, 3, 1, 0)), (9, channels * outs))
-    kernels = xp.reshape(_squared(xp, filtering.kernels, kernels), (points, channels, outs))
+    kernels = _kernels(xp, filtering, weight)
+    outs = weight.shape[0]
+    fused = body("winograd_outputs", x)
     y = xp.empty((problem.batch, *problem.out_size, outs), dtype=x.dtype, device=device(x))
     for images in _images(xp, problem, filtering, x):
         inputs = _input_tiles(xp, problem, filtering, x[images, ...])
         products = xp.matmul(inputs, kernels)  # (36, P, C) @ (36, C, O) -> (36, P, O)
-        flat = xp.reshape(products, (points, products.shape[1] * outs))
+        if fused is not None:
+            fused(problem, filtering, products, y[images, ...], bias)
+            continue
+        flat = xp.reshape(products, (filtering.side**2, products.shape[1] * outs))
         parts = _squared(xp, filtering.outputs, flat)
         y = put(y, (images, ...), _joined(xp, problem, filtering, parts, outs))
-    return with_bias(y, bias)
+    return y if fused is not None else with_bias(y, bias)
 
 
 def weight_gradient(problem: Problem, x: Array, dy: Array) -> Array:
@@ -49,6 +53,9 @@ def weight_gradient(problem: Problem, x: Array, dy: Array) -> Array:
         outputs = _output_tiles(xp, problem, filtering, dy[images, ...])
         # (36, C, P) @ (36, P, O) -> (36, C, O)
         sums = add_at(sums, (...,), xp.matmul(xp.permute_dims(inputs, (0, 2, 1)), outputs))
+    fused = body("winograd_kernel_grads", x)
+    if fused is not None:
+        return fused(filtering, sums)
     flat = xp.reshape(sums, (points, channels * outs))
     flat = _squared(xp, transposed(filtering.kernels), flat)
     return xp.permute_dims(xp.reshape(flat, (3, 3, channels, outs)), (3, 2, 0, 1))
@@ -63,6 +70,16 @@ def _input_problem(problem: Problem) -> Problem:
         in_size=problem.out_size,
         padding=tuple((2 - before, 2 - after) for before, after in problem.padding),
     )
+
+
+def _kernels(xp: Namespace, filtering: Filtering, weight: Array) -> Array:
+    """Return transformed kernels (36, C, O)."""
+    fused = body("winograd_kernels", weight)
+    if fused is not None:
+        return fused(filtering, weight)
+    points, (outs, channels) = filtering.side**2, weight.shape[:2]
+    kernels = xp.reshape(xp.permute_dims(weight, (2, 3, 1, 0)), (9, channels * outs))
+    return xp.reshape(_squared(xp, filtering.kernels, kernels), (points, channels, outs))
 
 
 def _squared(xp: Namespace, matrix: Matrix, x: Array) -> Array:
@@ -83,6 +100,9 @@ def _images(xp: Namespace, problem: Problem, filtering: Filtering, x: Array) -> 
 
 def _input_tiles(xp: Namespace, problem: Problem, filtering: Filtering, x: Array) -> Array:
     """Return transformed tiles (36, P, C) of some images."""
+    fused = body("winograd_inputs", x)
+    if fused is not None:
+        return fused(problem, filtering, x)
     m, points = filtering.m, filtering.side**2
     down, across = tiles(filtering, problem.out_size)
     (above, _), (left, _) = problem.padding
@@ -101,6 +121,9 @@ def _input_tiles(xp: Namespace, problem: Problem, filtering: Filtering, x: Array
 
 def _output_tiles(xp: Namespace, problem: Problem, filtering: Filtering, dy: Array) -> Array:
     """Return transformed tiles (36, P, O) of an output's gradient."""
+    fused = body("winograd_output_grads", dy)
+    if fused is not None:
+        return fused(problem, filtering, dy)
     m = filtering.m
     down, across = tiles(filtering, problem.out_size)
     region = _region(xp, dy, (0, 0), (down * m, across * m))

@@ -29,6 +29,11 @@ _BODIES = {
     "scatter": "_windows",
     "sgd": "_optimizer",
     "adam": "_optimizer",
+    "winograd_inputs": "_winograd",
+    "winograd_kernel_grads": "_winograd",
+    "winograd_kernels": "_winograd",
+    "winograd_output_grads": "_winograd",
+    "winograd_outputs": "_winograd",
 }
 _ANY_DTYPE = frozenset({"columns", "gather"})  # they copy bytes
 _DTYPES = frozenset({"float16", "bfloat16", "float32", "float64"})

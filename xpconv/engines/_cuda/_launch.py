@@ -28,9 +28,12 @@ C_TYPES = {"float16": "f16", "bfloat16": "bf16", "float32": "float", "float64": 
 def source(subject: str) -> str:
     """Return the CUDA C++ text of a subject, complete: no header is included."""
     files = resources.files(__package__) / "source"
-    return "\n".join(
-        (files / f"{name}.cuh").read_text(encoding="utf-8") for name in ("common", subject)
-    )
+    texts = [(files / f"{name}.cuh").read_text(encoding="utf-8") for name in ("common", subject)]
+    if subject == "winograd":
+        from ._winograd import matrices
+
+        texts.insert(1, matrices())
+    return "\n".join(texts)
 
 
 @cache
