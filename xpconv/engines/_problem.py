@@ -102,6 +102,12 @@ class Problem:
         return math.prod(self.kernel_size) * self.group_in
 
     @property
+    def flops(self) -> int:
+        """Operations of one task by the definition; a multiply-add counts as two."""
+        places = self.batch * math.prod(self.out_size)
+        return 2 * places * self.window * self.out_channels
+
+    @property
     def padded(self) -> bool:
         """Whether there is any padding."""
         return any(before or after for before, after in self.padding)

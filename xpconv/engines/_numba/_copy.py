@@ -6,7 +6,7 @@ from typing import Any
 
 from ._jit import jit
 
-_CHUNK = 16  # input channels whose kernels are laid out together, so that both sides stay in cache
+_CHUNK = 64  # input channels whose kernels are laid out together, so that both sides stay in cache
 
 
 @jit
@@ -111,21 +111,25 @@ def pack(
     outs, inner = weight.shape[0] // groups, weight.shape[1]
     if turned:
         outs, inner = inner, outs
-    blocks = (outs + lanes - 1) // lanes
+    blocks, elements = (outs + lanes - 1) // lanes, weight.shape[2]
+    flat = weight.reshape(-1)
+    # Distance of neighbouring input channels in the kernels.
+    step = weight.shape[1] * elements if turned else elements
     for block in range(first, last):
         g, o = block // blocks, block % blocks * lanes
         base = at + block * taps.size * inner * lanes
         for i0 in range(0, inner, _CHUNK):
+            count = min(_CHUNK, inner - i0)
             for lane in range(min(lanes, outs - o)):
-                for i in range(i0, min(i0 + _CHUNK, inner)):
-                    if turned:
-                        kernel = weight[g * inner + i, o + lane]
-                    else:
-                        kernel = weight[g * outs + o + lane, i]
-                    to = base + i * lanes + lane
-                    for t in range(taps.size):
-                        packed[to] = kernel[taps[t]]
-                        to += inner * lanes
+                if turned:
+                    begin = ((g * inner + i0) * outs + o + lane) * elements
+                else:
+                    begin = ((g * outs + o + lane) * inner + i0) * elements
+                for t in range(taps.size):
+                    source = flat[begin + taps[t] :: step]
+                    target = packed[base + (t * inner + i0) * lanes + lane :: lanes]
+                    for i in range(count):
+                        target[i] = source[i]
 
 
 @jit
@@ -154,16 +158,20 @@ def unpack(sums: Any, dweight: Any, first: int, last: int) -> None:
 
     Only output channels ``[first, last)``. A diagonal product's sums are (S, 1, taps, C/G, O).
     """
-    parts, _, taps, inner, outs = sums.shape
-    channel = first
-    while channel < last:
-        g, o = channel // outs, channel % outs
-        count = min(_CHUNK, last - channel, outs - o)
-        for i in range(inner):
-            for t in range(taps):
-                for k in range(count):
-                    total = sums[0, g, t, i, o + k]
-                    for s in range(1, parts):
-                        total += sums[s, g, t, i, o + k]
-                    dweight[channel + k, i, t] = total
-        channel += count
+    parts, groups, taps, inner, outs = sums.shape
+    flat, target = sums.reshape(-1), dweight.reshape(-1)
+    part = groups * taps * inner * outs
+    for i0 in range(0, inner, _CHUNK):
+        count = min(_CHUNK, inner - i0)
+        for t in range(taps):
+            for channel in range(first, last):
+                g, o = channel // outs, channel % outs
+                begin = ((g * taps + t) * inner + i0) * outs + o
+                line = target[(channel * inner + i0) * taps + t :: taps]
+                source = flat[begin::outs]
+                for i in range(count):
+                    line[i] = source[i]
+                for s in range(1, parts):
+                    source = flat[begin + s * part :: outs]
+                    for i in range(count):
+                        line[i] += source[i]

@@ -1,4 +1,4 @@
-"""Max pooling with the number of each window's largest element, all channels of a place at a time."""
+"""Max pooling with the number of each window's largest element, all channels at a time."""
 
 from __future__ import annotations
 

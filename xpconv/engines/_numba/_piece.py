@@ -8,7 +8,7 @@ import numpy as np
 
 from ._copy import copy_region, repeat_channels
 from ._jit import jit
-from ._sweep import sweep
+from ._sweep import Values, sweep
 
 
 class Geometry(NamedTuple):
@@ -40,6 +40,13 @@ class Geometry(NamedTuple):
     """Numbers of a pixel of x in the buffer."""
     y_size: tuple[int, int, int, int]
     """D, H, W and O of y."""
+    spread: int
+    """Numbers of a row of y that one column of x adds to; 0 where y's columns gather instead."""
+    hop: int
+    """Distance of what neighbouring columns of x add to."""
+    left: int
+    """Numbers of padding before a row of y, where columns of x are spread."""
+    values: Values = Values()
 
 
 @jit
@@ -84,6 +91,48 @@ def _fetch(geometry: Any, x: Any, steps: Any, buffer: Any, piece: Any) -> Any:
         )
     strides = (pixels * pixel, height * width * pixel, width * pixel, pixel)
     return -low[0] * strides[1] - low[1] * strides[2] - low[2] * strides[3], strides
+
+
+@jit
+def _spread(
+    geometry: Any,
+    x: Any,
+    xs: Any,
+    xm: int,
+    w: Any,
+    w0: int,
+    lane: int,
+    block: int,
+    y: Any,
+    ys: Any,
+    xo: Any,
+    wo: Any,
+    inner: int,
+    columns: int,
+) -> None:
+    """Write rows of y, each the sum of what the columns of x add to overlapping parts of it.
+
+    Of few channels in y a vector would hold few numbers; of a row of the kernel it holds many.
+    """
+    spread, hop, left = geometry.spread, geometry.hop, geometry.left
+    values = geometry.values
+    row = geometry.y_size[2] * geometry.y_size[3]
+    zeros, nowhere = np.zeros(spread, dtype=y.dtype), np.zeros(1, np.int64)
+    parts = np.empty(columns * spread, dtype=y.dtype)
+    line = np.empty(max((columns - 1) * hop + spread, left + row), dtype=y.dtype)
+    for p in range(xs.size):
+        sweep(
+            values.no, geometry.tall, geometry.lanes, zeros, values.zero, values.no,
+            x, xs[p : p + 1], xm, values.one, w, w0, lane, block,
+            parts, nowhere, spread, xo, wo, inner, columns, spread,
+        )  # fmt: skip
+        line[:] = 0
+        for column in range(columns):
+            source = parts[column * spread : (column + 1) * spread]
+            target = line[column * hop : column * hop + spread]
+            for i in range(spread):
+                target[i] += source[i]
+        y[ys[p] : ys[p] + row] = line[left : left + row]
 
 
 @jit
@@ -143,10 +192,16 @@ def convolve_pieces(
             lane = lanes if geometry.channelwise else 2 * lanes
             wo = np.arange(xo.size) * (inner * lane)
             block = xo.size * inner * lane
+            if geometry.spread:
+                _spread(
+                    geometry, source, xs, xm, kernels, phase[17], lane, block, y, ys, xo, wo, inner,
+                    rows,
+                )  # fmt: skip
+                continue
             blocks = (outs + lane - 1) // lane
             for g in range(geometry.products):
                 sweep(
-                    geometry.channelwise, tall, lanes, start, g * outs, False,
+                    geometry.channelwise, tall, lanes, start, g * outs, geometry.values.no,
                     source, xs + g * geometry.inner, xm, xk,
                     kernels, phase[17] + g * blocks * block, lane, block,
                     y, ys + g * outs, ym, xo, wo, inner, rows, outs,
@@ -193,7 +248,8 @@ def correlate_pieces(
             xo, wo = xs[row : row + step], ds[row : row + step]
             for g in range(geometry.products):
                 sweep(
-                    geometry.channelwise, geometry.tall, geometry.lanes, sums, 0, True,
+                    geometry.channelwise, geometry.tall, geometry.lanes,
+                    sums, geometry.values.zero, geometry.values.yes,
                     source, at + g * geometry.inner + (first if geometry.channelwise else 0),
                     xk, phase[14] * strides[3],
                     dy, g * geometry.outs, channels, lane,

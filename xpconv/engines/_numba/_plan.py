@@ -14,6 +14,7 @@ from ._piece import Geometry
 from ._vectors import tile_rows, vector_bytes
 from ._walk import Phase, phases
 
+_FEW_CHANNELS = 8
 _FEW_COLUMNS = 6  # so narrow an output is computed for several images at a time
 
 Rows = tuple[int, int, int, int, int, int]
@@ -29,10 +30,12 @@ class Plan:
     def __init__(self, problem: Problem, turned: bool) -> None:
         self.problem = problem = _in_three_dimensions(problem)
         self.turned = turned
-        self.phases = phases(problem, turned)
+        # Few output channels fill few lanes of a vector: then a row of the kernel fills them.
+        few = turned and problem.groups == 1 and problem.in_channels <= _FEW_CHANNELS
+        self.spread = few and problem.dilation[2] == 1 and problem.kernel_size[2] > 1
+        self.phases = phases(problem, turned, self.spread)
         self.itemsize = np.dtype(problem.dtype).itemsize
-        self.flops = 2 * problem.batch * math.prod(problem.out_size) * problem.window
-        self.flops *= problem.out_channels
+        self.flops = problem.flops
         inner, outs = problem.group_in, problem.group_out
         x_size, y_size = (
             _four(problem.in_size, problem.in_channels),
@@ -57,17 +60,25 @@ class Plan:
             size=x_size,
             pixel=inner * y_size[3] if repeats else x_size[3],
             y_size=y_size,
+            spread=problem.kernel_size[2] * outs if self.spread else 0,
+            hop=problem.stride[2] * outs,
+            left=problem.padding[2][0] * outs,
         )
 
     def _along_batch(self) -> bool:
+        if self.spread:
+            return False
         columns = max((p.walks[2].last - p.walks[2].first for p in self.phases), default=1)
         return columns < _FEW_COLUMNS and self.problem.batch > columns
 
     @cached_property
     def sparse(self) -> bool:
         """Whether some of y meets no element of the kernel."""
-        written = sum(math.prod(w.last - w.first for w in phase.walks) for phase in self.phases)
-        return written < math.prod(self.geometry.y_size[:3])
+        axes = 2 if self.spread else 3  # of spread columns every number of a row is written
+        written = sum(
+            math.prod(w.last - w.first for w in phase.walks[:axes]) for phase in self.phases
+        )
+        return written < math.prod(self.geometry.y_size[:axes])
 
     @cached_property
     def width(self) -> int:
@@ -77,7 +88,8 @@ class Plan:
     @cached_property
     def blocks(self) -> int:
         """Blocks of kernels, of all groups."""
-        return self.geometry.products * math.ceil(self.geometry.outs / self.width)
+        outs = self.geometry.spread or self.geometry.outs
+        return self.geometry.products * math.ceil(outs / self.width)
 
     def taps(self, phase: Phase) -> tuple[list[tuple[int, ...]], int, int]:
         """Offsets of a phase's taps, how many numbers stand under each, and their distance.

@@ -116,6 +116,9 @@ def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
     packed = aligned(size, weight.dtype)
     groups = plan.problem.groups
     for phase, taps in zip(phases, elements, strict=True):
+        if plan.spread:
+            _lay_out_rows(plan, weight, taps, packed[phase[17] :])
+            continue
         if plan.geometry.channelwise:
             pack_channels(weight, taps, packed, phase[17], groups, plan.width, plan.turned)
             continue
@@ -125,6 +128,18 @@ def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
 
         share(work, plan.blocks, 1 if size < _LAID_OUT_ALONE else threads)
     return packed
+
+
+def _lay_out_rows(plan: Plan, weight: np.ndarray, taps: np.ndarray, packed: np.ndarray) -> None:
+    """Lay rows of kernels (O, C, taps) out as (blocks, rows, O, width), for columns that spread."""
+    across, spread = plan.problem.kernel_size[2], plan.geometry.spread
+    shape = (taps.size, weight.shape[0], plan.blocks * plan.width)
+    rows = np.zeros(shape, dtype=weight.dtype)
+    for t, tap in enumerate(taps):
+        row = weight[:, :, tap : tap + across]  # (O, C, KW)
+        rows[t, :, :spread] = np.moveaxis(row, 1, 2).reshape(weight.shape[0], spread)
+    blocks = rows.reshape(*shape[:2], plan.blocks, plan.width)
+    packed[: rows.size] = np.moveaxis(blocks, 2, 0).ravel()
 
 
 def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:

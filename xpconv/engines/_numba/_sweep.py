@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._jit import jit
 from ._tile import dense, dense_narrow, diagonal
+
+
+class Values(NamedTuple):
+    """Constants as values: Numba compiles a function anew for every literal that it is given."""
+
+    no: bool = False
+    yes: bool = True
+    zero: int = 0
+    one: int = 1
 
 
 @jit

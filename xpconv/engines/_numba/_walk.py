@@ -78,8 +78,11 @@ class Phase:
         return [tuple(zip(*triple, strict=True)) for triple in triples]  # type: ignore[misc]
 
 
-def phases(problem: Problem, turned: bool) -> list[Phase]:
-    """Return the walks of a convolution with three dimensions, or of its input gradient."""
+def phases(problem: Problem, turned: bool, spread: bool) -> list[Phase]:
+    """Return the walks of a convolution with three dimensions, or of its input gradient.
+
+    With ``spread`` the last walk is over the columns of dy, each of which adds to several of dx.
+    """
     rows = zip(
         problem.kernel_size,
         problem.stride,
@@ -92,4 +95,6 @@ def phases(problem: Problem, turned: bool) -> list[Phase]:
         walks = [input_walks(*row) for row in rows]
     else:
         walks = [[forward_walk(*row)] for row in rows]
+    if spread:
+        walks[2] = [Walk(0, problem.out_size[2], 0, 0, 1, ((0, 0),))]
     return [Phase((d, h, w)) for d, h, w in itertools.product(*walks)]

@@ -13,7 +13,7 @@ import numpy as np
 
 from ._copy import copy_region
 from ._jit import jit
-from ._sweep import sweep
+from ._sweep import Values, sweep
 from ._tiles import apart, gather_tiles, scatter_tiles
 
 
@@ -36,6 +36,7 @@ class Tiling(NamedTuple):
     """OH, OW and O."""
     across: int
     """Tiles in a row."""
+    values: Values = Values()
 
 
 @jit
@@ -65,7 +66,7 @@ def winograd_pieces(
     y: Any,
 ) -> bool:
     """Write y for some pieces (images, rows of tiles); return whether what they saw is finite."""
-    outs, channels = tiling.out[2], tiling.size[3]
+    outs, channels, values = tiling.out[2], tiling.size[3], tiling.values
     lane, points = 2 * tiling.lanes, (tiling.m + 2) ** 2
     none, source, target = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
     zeros, doubt = np.zeros(lane, dtype=y.dtype), np.zeros(channels, dtype=y.dtype)
@@ -78,9 +79,9 @@ def winograd_pieces(
             for point in range(points):
                 source[0], target[0] = point * apart(count * channels), point * apart(count * lane)
                 sweep(
-                    False, tiling.tall, tiling.lanes, zeros, 0, False,
-                    tiles, source, channels, 1,
-                    kernels, (block * points + point) * apart(channels * lane), lane, 0,
+                    values.no, tiling.tall, tiling.lanes, zeros, values.zero, values.no,
+                    tiles, source, channels, values.one,
+                    kernels, (block * points + point) * apart(channels * lane), lane, values.zero,
                     products, target, lane, none, none, channels, count, n,
                 )  # fmt: skip
             scatter_tiles(
@@ -109,7 +110,7 @@ def winograd_sums(
     Those are ``[first, first + outs)``.
     """
     height, width, all_outs = tiling.out
-    m, channels = tiling.m, tiling.size[3]
+    m, channels, values = tiling.m, tiling.size[3], tiling.values
     none, source, target = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
     part, doubt = dy[first:], np.zeros(channels, dtype=sums.dtype)
     for piece in pieces:
@@ -123,8 +124,8 @@ def winograd_sums(
             source[0] = point * apart(count * channels)
             target[0] = point * channels * all_outs + first
             sweep(
-                False, tiling.tall, tiling.lanes, sums, 0, True,
-                tiles, source, 1, channels,
+                values.no, tiling.tall, tiling.lanes, sums, values.zero, values.yes,
+                tiles, source, values.one, channels,
                 dtiles, point * apart(count * outs), outs, 2 * tiling.lanes,
                 sums, target, all_outs, none, none, count, channels, outs,
             )  # fmt: skip
