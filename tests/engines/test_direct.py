@@ -121,7 +121,7 @@ def _unaligned(a: np.ndarray) -> np.ndarray:
 
 @NEEDED
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=list(LAYOUTS))
-@pytest.mark.parametrize("shape", [{}, {"kernel": 1}, {"groups": 4}])
+@pytest.mark.parametrize("shape", [{}, {"kernel": 1}, {"groups": 4, "n_out": 8}])
 def test_any_memory_layout(layout, shape: dict) -> None:
     problem = dataclasses.replace(problem_of(**shape), dtype="float32", library="numpy")
     given = [layout(a) if a.ndim > 1 else a for a in arrays(problem, 2)]
