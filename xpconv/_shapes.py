@@ -40,6 +40,13 @@ def ntuple(value: Any, n: int, name: str, *, minimum: int | None = None) -> tupl
     return result
 
 
+def not_spread(n: int, **options: Any) -> None:
+    """Refuse tuples of one entry for ``n`` dimensions, where PyTorch does not spread them."""
+    for name, value in options.items():
+        if n > 1 and isinstance(value, list | tuple) and len(value) == 1:
+            raise ValueError(f"It is expected {name} equals to {n}, but got size 1: {value!r}")
+
+
 def integer(value: Any, name: str) -> int:
     """Return an int, or say whose value is none; booleans are refused."""
     if isinstance(value, bool):

@@ -38,7 +38,7 @@ class Unfold(_Layout):
 
     Parameters
     ----------
-    kernel_size, dilation, padding, stride
+    kernel_size, dilation, padding, stride : int or tuple of int
         As in `xpconv.ops.unfold`.
     """
 
@@ -50,7 +50,7 @@ class Fold(Stateless):
 
     Parameters
     ----------
-    output_size, kernel_size, dilation, padding, stride
+    output_size, kernel_size, dilation, padding, stride : int or tuple of int
         As in `xpconv.ops.fold`.
     """
 

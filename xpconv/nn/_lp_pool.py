@@ -21,7 +21,11 @@ class LPPool1d(_LPPool):
 
     Parameters
     ----------
-    norm_type, kernel_size, stride, ceil_mode
+    norm_type : float
+        The order of the norm.
+    kernel_size, stride : int or tuple of int
+        As in `LPPool2d`.
+    ceil_mode : bool, default False
         As in `LPPool2d`.
     """
 
@@ -55,7 +59,11 @@ class LPPool3d(_LPPool):
 
     Parameters
     ----------
-    norm_type, kernel_size, stride, ceil_mode
+    norm_type : float
+        The order of the norm.
+    kernel_size, stride : int or tuple of int
+        As in `LPPool2d`.
+    ceil_mode : bool, default False
         As in `LPPool2d`.
     """
 

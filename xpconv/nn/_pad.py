@@ -53,15 +53,7 @@ class _ConstantPad(_Pad):
 
 
 class ConstantPad1d(_ConstantPad):
-    """Put a number around signals: `ConstantPad2d` for (N, C, L) or (C, L).
-
-    Parameters
-    ----------
-    padding : int or (int, int)
-        How many elements at each end, or (left, right).
-    value : float
-        The number.
-    """
+    """`ConstantPad2d` of signals, (N, C, L) or (C, L); ``padding``: int or (left, right)."""
 
     _n = 1
 
@@ -85,27 +77,16 @@ class ConstantPad2d(_ConstantPad):
 
 
 class ConstantPad3d(_ConstantPad):
-    """Put a number around volumes: `ConstantPad2d` for (N, C, D, H, W) or (C, D, H, W).
+    """`ConstantPad2d` of volumes, (N, C, D, H, W) or (C, D, H, W).
 
-    Parameters
-    ----------
-    padding : int or tuple of 6 int
-        How many elements at each end, or (left, right, top, bottom, front, back).
-    value : float
-        The number.
+    As a tuple ``padding`` is (left, right, top, bottom, front, back).
     """
 
     _n = 3
 
 
 class ZeroPad1d(_Pad):
-    """Put zeros around signals: `ZeroPad2d` for (N, C, L) or (C, L).
-
-    Parameters
-    ----------
-    padding : int or (int, int)
-        How many elements at each end, or (left, right).
-    """
+    """`ZeroPad2d` of signals, (N, C, L) or (C, L); ``padding``: int or (left, right)."""
 
     _n = 1
 
@@ -127,28 +108,18 @@ class ZeroPad2d(_Pad):
 
 
 class ZeroPad3d(_Pad):
-    """Put zeros around volumes: `ZeroPad2d` for (N, C, D, H, W) or (C, D, H, W).
+    """`ZeroPad2d` of volumes, (N, C, D, H, W) or (C, D, H, W).
 
-    Parameters
-    ----------
-    padding : int or tuple of 6 int
-        How many elements at each end, or (left, right, top, bottom, front, back).
+    As a tuple ``padding`` is (left, right, top, bottom, front, back).
     """
 
     _n = 3
 
 
 class ReflectionPad1d(_Pad):
-    """Mirror signals at their edges: `ReflectionPad2d` for (N, C, L) or (C, L).
+    """`ReflectionPad2d` of signals, (N, C, L) or (C, L); ``padding``: int or (left, right)."""
 
-    Parameters
-    ----------
-    padding : int or (int, int)
-        How many elements at each end, or (left, right).
-    """
-
-    _n = 1
-    _mode = "reflect"
+    _n, _mode = 1, "reflect"
 
 
 class ReflectionPad2d(_Pad):
@@ -165,34 +136,22 @@ class ReflectionPad2d(_Pad):
     Counterpart of ``torch.nn.ReflectionPad2d``.
     """
 
-    _n = 2
-    _mode = "reflect"
+    _n, _mode = 2, "reflect"
 
 
 class ReflectionPad3d(_Pad):
-    """Mirror volumes at their edges: `ReflectionPad2d` for (N, C, D, H, W) or (C, D, H, W).
+    """`ReflectionPad2d` of volumes, (N, C, D, H, W) or (C, D, H, W).
 
-    Parameters
-    ----------
-    padding : int or tuple of 6 int
-        How many elements at each end, or (left, right, top, bottom, front, back).
+    As a tuple ``padding`` is (left, right, top, bottom, front, back).
     """
 
-    _n = 3
-    _mode = "reflect"
+    _n, _mode = 3, "reflect"
 
 
 class ReplicationPad1d(_Pad):
-    """Repeat the edges of signals: `ReplicationPad2d` for (N, C, L) or (C, L).
+    """`ReplicationPad2d` of signals, (N, C, L) or (C, L); ``padding``: int or (left, right)."""
 
-    Parameters
-    ----------
-    padding : int or (int, int)
-        How many elements at each end, or (left, right).
-    """
-
-    _n = 1
-    _mode = "replicate"
+    _n, _mode = 1, "replicate"
 
 
 class ReplicationPad2d(_Pad):
@@ -208,34 +167,22 @@ class ReplicationPad2d(_Pad):
     Counterpart of ``torch.nn.ReplicationPad2d``.
     """
 
-    _n = 2
-    _mode = "replicate"
+    _n, _mode = 2, "replicate"
 
 
 class ReplicationPad3d(_Pad):
-    """Repeat the edges of volumes: `ReplicationPad2d` for (N, C, D, H, W) or (C, D, H, W).
+    """`ReplicationPad2d` of volumes, (N, C, D, H, W) or (C, D, H, W).
 
-    Parameters
-    ----------
-    padding : int or tuple of 6 int
-        How many elements at each end, or (left, right, top, bottom, front, back).
+    As a tuple ``padding`` is (left, right, top, bottom, front, back).
     """
 
-    _n = 3
-    _mode = "replicate"
+    _n, _mode = 3, "replicate"
 
 
 class CircularPad1d(_Pad):
-    """Continue signals with their other end: `CircularPad2d` for (N, C, L) or (C, L).
+    """`CircularPad2d` of signals, (N, C, L) or (C, L); ``padding``: int or (left, right)."""
 
-    Parameters
-    ----------
-    padding : int or (int, int)
-        How many elements at each end, or (left, right).
-    """
-
-    _n = 1
-    _mode = "circular"
+    _n, _mode = 1, "circular"
 
 
 class CircularPad2d(_Pad):
@@ -251,18 +198,13 @@ class CircularPad2d(_Pad):
     Counterpart of ``torch.nn.CircularPad2d``.
     """
 
-    _n = 2
-    _mode = "circular"
+    _n, _mode = 2, "circular"
 
 
 class CircularPad3d(_Pad):
-    """Continue volumes with their other end: `CircularPad2d` for (N, C, D, H, W) or (C, D, H, W).
+    """`CircularPad2d` of volumes, (N, C, D, H, W) or (C, D, H, W).
 
-    Parameters
-    ----------
-    padding : int or tuple of 6 int
-        How many elements at each end, or (left, right, top, bottom, front, back).
+    As a tuple ``padding`` is (left, right, top, bottom, front, back).
     """
 
-    _n = 3
-    _mode = "circular"
+    _n, _mode = 3, "circular"

@@ -14,7 +14,7 @@ from .. import engines
 from .._arrays import conjugate, is_floating, namespace, sum_over
 from .._typing import Array, IntOrTuple, Padding, Pullback
 from ._conv_problem import conv_problem
-from ._layout import batched, channels_first, channels_last
+from ._layout import as_given, batched, channels_first, channels_last
 from ._precision import in_single, rule_in_single
 from ._registry import differentiable
 
@@ -37,7 +37,7 @@ def _conv(
         y = xp.zeros((problem.batch, 0, *problem.out_size), dtype=x.dtype, device=device(x))
     else:
         y = channels_first(xp, engines.forward(problem, channels_last(xp, batch), weight, bias))
-    return y if x.ndim == batch.ndim else y[0, ...]
+    return as_given(y, x)
 
 
 @rule_in_single
@@ -66,7 +66,7 @@ def _conv_vjp(
         dx = channels_first(xp, engines.input_grad(problem, dy, conjugate(xp, weight)))
         dweight = engines.weight_grad(problem, conjugate(xp, channels_last(xp, batch)), dy)
         dbias = None if bias is None else sum_over(xp, dy, range(n + 1))
-        return dx if x.ndim == batch.ndim else dx[0, ...], dweight, dbias
+        return as_given(dx, x), dweight, dbias
 
     return y, pullback
 

@@ -11,7 +11,7 @@ from .._arrays import add_at, conjugate, is_floating, namespace, put, sum_over
 from .._typing import Array, IntOrTuple, Namespace, Padding, Pullback
 from ..engines import Problem
 from ._conv_problem import transposed_problem
-from ._layout import batched, channels_first, channels_last
+from ._layout import as_given, batched, channels_first, channels_last
 from ._precision import in_single, rule_in_single
 from ._registry import differentiable
 
@@ -36,8 +36,7 @@ def _transpose(
     y = engines.input_grad(problem, _places(xp, problem, batch), weight)
     if bias is not None:
         y = add_at(y, (...,), bias)  # y was made a line before
-    y = channels_first(xp, y)
-    return y if x.ndim == batch.ndim else y[0, ...]
+    return as_given(channels_first(xp, y), x)
 
 
 @rule_in_single
@@ -68,7 +67,7 @@ def _transpose_vjp(
         # The roles are swapped: the convolution that is transposed reads dy and writes x.
         dweight = engines.weight_grad(problem, dy, _places(xp, problem, conjugate(xp, batch)))
         dbias = None if bias is None else sum_over(xp, dy, range(n + 1))
-        return dx if x.ndim == batch.ndim else dx[0, ...], dweight, dbias
+        return as_given(dx, x), dweight, dbias
 
     return y, pullback
 

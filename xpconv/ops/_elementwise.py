@@ -90,6 +90,11 @@ def step(xp: Namespace, condition: Array, like: Array) -> Array:
     return xp.astype(condition, like.dtype)
 
 
+def sign(xp: Namespace, x: Array) -> Array:
+    """The sign of real numbers as PyTorch has it: that of NaN is 0."""
+    return step(xp, x > 0, x) - step(xp, x < 0, x)
+
+
 def either(xp: Namespace, condition: Array, yes: Any, no: Any, like: Array) -> Array:
     """``yes`` where a condition holds and ``no`` elsewhere, both finite, without branches."""
     share = step(xp, condition, like)

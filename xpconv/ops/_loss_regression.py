@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from .._arrays import conjugate, is_complex
 from .._typing import Array, Namespace, Pullback
+from ._elementwise import sign
 from ._loss_operands import loss_rule, operands, same_shape
 from ._loss_reduce import constant, finished, reduce
 from ._registry import differentiable
@@ -104,15 +105,15 @@ def l1_loss_vjp(
         target=target,
         weight=weight,
     )
-    return of_difference(xp, arrays, reduction, xp.abs, lambda d: _sign(xp, d), True)
+    return of_difference(xp, arrays, reduction, xp.abs, lambda d: _direction(xp, d), True)
 
 
-def _sign(xp: Namespace, x: Array) -> Array:
-    """Direction of each number; 0 for 0 and, as in PyTorch, for a real NaN."""
-    if is_complex(x):
-        size = xp.abs(x)
-        return x / xp.where(size == 0, constant(xp, 1, size), size)
-    return xp.astype(x > 0, x.dtype) - xp.astype(x < 0, x.dtype)
+def _direction(xp: Namespace, x: Array) -> Array:
+    """Direction of each number; 0 for 0."""
+    if not is_complex(x):
+        return sign(xp, x)
+    size = xp.abs(x)
+    return x / xp.where(size == 0, constant(xp, 1, size), size)
 
 
 @differentiable(l1_loss_vjp)

@@ -9,9 +9,10 @@ from .._arrays import is_floating, namespace
 from .._shapes import ntuple
 from .._typing import Array, IntOrTuple, Namespace, Pullback
 from ._avg_pool import avg_pool_vjp
+from ._elementwise import sign
 from ._max_pool import max_pool_vjp
 from ._pool_windows import require_real
-from ._precision import in_single, rule_in_single
+from ._precision import rule_in_single
 from ._registry import differentiable
 
 
@@ -30,7 +31,6 @@ def _base(xp: Namespace, x: Array, norm_type: float) -> Array:
     return x
 
 
-@in_single
 def _lp_pool(
     n: int,
     x: Array,
@@ -57,7 +57,7 @@ def _lp_pool_vjp(
         # The smallest magnitude is the largest of those below zero.
         turn = 1 if p > 0 else -1
         y, route = max_pool_vjp(n, turn * xp.abs(x), kernel_size, stride, 0, 1, ceil_mode)
-        return turn * y, lambda dy: (route(dy)[0] * _sign(xp, x),)
+        return turn * y, lambda dy: (route(dy)[0] * sign(xp, x),)
     if not is_floating(x) and isinstance(p, float):
         x = xp.astype(x, xp.float32)
     elements = math.prod(ntuple(kernel_size, n, "kernel_size", minimum=1))
@@ -71,16 +71,11 @@ def _lp_pool_vjp(
         nothing = total == 0
         safe = total + xp.astype(nothing, total.dtype)
         slope = safe ** (1 / p - 1) * (elements / p)
-        passes = _sign(xp, total) * _sign(xp, total)
+        passes = sign(xp, total) * sign(xp, total)
         (dpower,) = share(dy * slope * passes)
         return (dpower * (x ** (p - 1) * p),)
 
     return total ** (1 / p), pullback
-
-
-def _sign(xp: Namespace, x: Array) -> Array:
-    """The sign as PyTorch has it: that of NaN is zero."""
-    return xp.astype(x > 0, x.dtype) - xp.astype(x < 0, x.dtype)
 
 
 @differentiable(partial(_lp_pool_vjp, 1))

@@ -10,23 +10,12 @@ from typing import Any
 from array_api_compat import device, is_numpy_namespace
 
 from .._arrays import namespace, put, require_floating
-from .._shapes import integer
+from .._shapes import integer, not_spread, ntuple
 from .._typing import Array, IntOrTuple, Namespace, Pullback
 from ._layout import batched
 from ._loss_operands import fails
 from ._pool_windows import require_elements
 from ._registry import differentiable
-
-
-def _exactly(value: Any, n: int, name: str, minimum: int) -> tuple[int, ...]:
-    """One number for each of ``n`` dimensions; a tuple of one is not spread here."""
-    entries = tuple(value) if isinstance(value, Sequence) else (value,) * n
-    if len(entries) != n:
-        raise ValueError(f"{name} must be an int or a tuple of {n} ints, got {value!r}")
-    result = tuple(integer(entry, name) for entry in entries)
-    if min(result) < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
-    return result
 
 
 def _output_size(
@@ -37,9 +26,10 @@ def _output_size(
     padding: IntOrTuple,
     output_size: Sequence[int] | None,
 ) -> tuple[int, ...]:
-    kernel = _exactly(kernel_size, n, "kernel_size", 1)
-    steps = kernel if stride is None else _exactly(stride, n, "stride", 1)
-    pads = _exactly(padding, n, "padding", 0)
+    not_spread(n, kernel_size=kernel_size, stride=stride, padding=padding)
+    kernel = ntuple(kernel_size, n, "kernel_size", minimum=1)
+    steps = kernel if stride is None else ntuple(stride, n, "stride", minimum=1)
+    pads = ntuple(padding, n, "padding", minimum=0)
     rows = list(zip(x.shape[2:], kernel, steps, pads, strict=True))
     default = tuple((size - 1) * step + k - 2 * pad for size, k, step, pad in rows)
     if output_size is None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from array_api_compat import device
 
 from .._arrays import add_at, is_floating, namespace, put
-from .._shapes import ntuple, output_sizes, padding_pairs
+from .._shapes import not_spread, ntuple, output_sizes, padding_pairs
 from .._typing import Array, IntOrTuple, Padding, Pair, Pullback
 from ..engines import offsets
 from ._precision import narrowed, widened
@@ -240,10 +240,7 @@ def _windows(
     channels: int | None = None,
 ) -> _Windows:
     n = len(sizes)
-    given = {"kernel_size": kernel_size, "dilation": dilation, "padding": padding, "stride": stride}
-    for name, value in given.items():
-        if n > 1 and _length(value) == 1:  # unlike a convolution's, it is not spread
-            raise ValueError(f"It is expected {name} equals to {n}, but got size 1: {value!r}")
+    not_spread(n, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
     kernel = ntuple(kernel_size, n, "kernel_size", minimum=1)
     spread = ntuple(dilation, n, "dilation", minimum=1)
     steps = ntuple(stride, n, "stride", minimum=1)
