@@ -45,6 +45,7 @@ def expressions() -> dict[str, list[str]]:
             *_named("norm_sums_total", computed),
             *_named("normalise_grad", packed),
         ],
+        "cross_entropy": [*_named("cross_entropy", plain), *_named("cross_entropy_grad", plain)],
         "optimizer": [
             *_named("sgd", [(s,) for s in STORED]),
             *_named("adam", [(s,) for s in STORED]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._arrays import namespace, require_floating
 from .._typing import Array, Pullback
+from ..engines import body
 from ._activation_softmax import log_softmax, powers
 from ._loss_labels import are_probabilities, class_axis, class_weights, labelled
 from ._loss_operands import loss_rule
@@ -44,6 +45,12 @@ def _of_classes(
 ) -> tuple[Array, Pullback]:
     rows = labelled(("logits", "labels"), logits, labels, weight, ignore_index)
     xp, axis = rows.xp, rows.axis
+    fused, fused_grad = body("cross_entropy", logits), body("cross_entropy_grad", logits)
+    if fused is not None and fused_grad is not None and 0 not in logits.shape:
+        given = (logits, rows.column, rows.counts, rows.weights, weight, label_smoothing)
+        losses, kept = fused(*given)
+        y, spread = rows.reduced(losses, reduction)
+        return y, lambda dy: (fused_grad(*given, kept, spread(dy)),)
     shifted, each, total = powers(logits, axis)
     log_total = xp.log(total)
     peak = rows.weights * (1 - label_smoothing)

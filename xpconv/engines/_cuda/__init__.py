@@ -22,6 +22,8 @@ _BODIES = {
     "batch_moments": "_batch_norm",
     "batch_norm_grad": "_batch_norm",
     "columns": "_windows",
+    "cross_entropy": "_cross_entropy",
+    "cross_entropy_grad": "_cross_entropy",
     "gather": "_windows",
     "max_pool": "_max_pool",
     "max_pool_grad": "_max_pool",
