@@ -66,7 +66,8 @@ class Sample:
         return [None if maker is None else maker(rng) for maker in self.arguments]
 
     def __str__(self) -> str:
-        options = ",".join(f"{name}={value}" for name, value in self.options.items())
+        shown = {name: getattr(value, "__name__", value) for name, value in self.options.items()}
+        options = ",".join(f"{name}={value}" for name, value in shown.items())
         return f"{self.operation}({options})".replace(" ", "")
 
 
