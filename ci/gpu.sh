@@ -42,9 +42,9 @@ stage() { # NAME COMMAND...: run it, note how it ended and how long it took, and
     printf '%s\t%s\t%s\n' "$name" "$code" "$((SECONDS - began))" >> "$work/stages.tsv"
     "$python" ci/gpu_report.py write "$work"
 }
-tests() { # TF32 LIBRARIES [pytest arguments]: those libraries' tests, where a missing GPU is a failure
-    XPCONV_REQUIRE_BACKENDS=cupy CUPY_TF32=$1 XPCONV_ONLY_BACKENDS=$2 \
-        "$python" -m pytest -q "${jobs[@]}" --junitxml="$work/tests-tf32-$1.xml" "${@:3}"
+tests() { # NAME TF32 LIBRARIES [pytest arguments]: those libraries' tests, where a missing GPU is a failure
+    XPCONV_REQUIRE_BACKENDS=cupy CUPY_TF32=$2 XPCONV_ONLY_BACKENDS=$3 \
+        "$python" -m pytest -q --junitxml="$work/tests-$1.xml" "${@:4}"
 }
 bench() { # NAME BENCHMARK [options]
     # shellcheck disable=SC2086
@@ -54,8 +54,9 @@ bench() { # NAME BENCHMARK [options]
 
 # Without TF32 the tests of CuPy and those that ask for no library; with it CuPy's once more. The other libraries'
 # tests need no GPU and are not repeated here.
-stage "tests, TF32 off" tests 0 cupy,none "$@"
-stage "tests, TF32 on" tests 1 cupy "$@"
+stage "tests, TF32 off" tests fp32 0 cupy,none -m "not huge" "${jobs[@]}" "$@"
+stage "tests, TF32 on" tests tf32 1 cupy -m "not huge" "${jobs[@]}" "$@"
+if [ $# = 0 ]; then stage "tests, huge arrays" tests huge 0 cupy -m huge tests/ops; fi
 if [ "${BENCH:-}" != none ]; then
     layers=(layers --cases table lenet --batches 16 64)
     networks=(training --cases large gpu --modes "training step" inference)

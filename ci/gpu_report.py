@@ -137,13 +137,12 @@ def report(work: Path, facts: list[tuple[str, str]]) -> str:
     parts = ["# GPU run", table(["", ""], [list(fact) for fact in facts])]
     parts += ["## Stages", table(["stage", "", "seconds"], stages(work)), "## Tests"]
     rows, notes = [], []
-    for junit in sorted(work.glob("tests-tf32-*.xml")):
-        mode = "on" if junit.stem.endswith("1") else "off"
-        totals = count_tests(junit)
-        rows.append([mode, *(str(totals[outcome]) for outcome in OUTCOMES)])
-        notes += [f"- TF32 {mode}: `{name}` failed" for name in failures(junit)]
-        notes += [f"- TF32 {mode}: {n} skipped: {why}" for why, n in skipped(junit).most_common()]
-    parts.append(table(["TF32", *OUTCOMES], rows))
+    for junit in sorted(work.glob("tests-*.xml")):
+        name, totals = junit.stem.removeprefix("tests-"), count_tests(junit)
+        rows.append([name, *(str(totals[outcome]) for outcome in OUTCOMES)])
+        notes += [f"- {name}: `{test}` failed" for test in failures(junit)]
+        notes += [f"- {name}: {n} skipped: {why}" for why, n in skipped(junit).most_common()]
+    parts.append(table(["", *OUTCOMES], rows))
     if notes:
         parts.append("\n".join(notes))
     for name in BENCHMARKS:

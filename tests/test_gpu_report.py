@@ -18,16 +18,16 @@ JUNIT = """<testsuites><testsuite tests="5" failures="1" errors="1" skipped="1">
 
 
 def test_the_report_counts_the_tests_and_names_the_failures(tmp_path: Path) -> None:
-    for tf32 in (0, 1):
-        (tmp_path / f"tests-tf32-{tf32}.xml").write_text(JUNIT)
+    for name in ("fp32", "tf32"):
+        (tmp_path / f"tests-{name}.xml").write_text(JUNIT)
     (tmp_path / "stages.tsv").write_text("tests\t1\t40\nlayers\t0\t9\n")
     (tmp_path / "layers-fp32.md").write_text("# Layers\n\n## Forward\n\n| case |\n")
     text = gpu_report.report(tmp_path, [("GPU 0", "a card")])
     assert "| GPU 0 | a card |" in text
-    assert "| off | 2 | 1 | 1 | 1 |" in text
-    assert "| on | 2 | 1 | 1 | 1 |" in text
-    assert "- TF32 on: `tests.ops::broken` failed" in text
-    assert "- TF32 off: 1 skipped: no Numba" in text
+    assert "| fp32 | 2 | 1 | 1 | 1 |" in text
+    assert "| tf32 | 2 | 1 | 1 | 1 |" in text
+    assert "- tf32: `tests.ops::broken` failed" in text
+    assert "- fp32: 1 skipped: no Numba" in text
     assert "| tests | exit status 1 | 40 |\n| layers | ok | 9 |" in text
     # One level down: the file has a title of its own.
     assert "## layers-fp32: Layers\n\n### Forward" in text
