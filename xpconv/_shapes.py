@@ -57,6 +57,14 @@ def integer(value: Any, name: str) -> int:
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
 
 
+def positive(value: Any, name: str) -> int:
+    """Return an int above zero, or say whose value is none."""
+    number = integer(value, name)
+    if number < 1:
+        raise ValueError(f"{name} must be positive, got {value!r}")
+    return number
+
+
 def padding_pairs(
     padding: Padding,
     kernel_size: tuple[int, ...],

@@ -61,6 +61,23 @@ def test_sizes_are_integers(make, words) -> None:
         make()
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: nn.Dropout("a"), ["p must be a number", "'a'"]),
+        (lambda: nn.LeakyReLU(None), ["negative_slope must be a number", "None"]),
+        (lambda: nn.Softmax(1.0), ["dim must be an integer", "1.0"]),
+        (lambda: nn.TripletMarginLoss(margin=None), ["margin must be a number", "None"]),
+        (lambda: nn.GaussianNLLLoss(eps=(1,)), ["eps must be a number", "(1,)"]),
+        (lambda: nn.CrossEntropyLoss(ignore_index=2.0), ["ignore_index must be an integer", "2.0"]),
+    ],
+)
+def test_options_of_a_wrong_kind(make, words) -> None:
+    """Layers whose constructor is read off an operation check as that does, when they are made."""
+    with refused(*words, error=TypeError):
+        make()
+
+
 INPUTS = [
     (lambda: nn.Conv2d(3, 4, 3), (2, 4, 5, 5), ["3 input channels", "4", "(2, 4, 5, 5)"]),
     (lambda: nn.Conv2d(4, 4, 3, groups=2), (2, 3, 5, 5), ["groups=2", "4", "3"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,6 +185,19 @@ def test_ignored_labels_cost_nothing_and_have_no_gradient(backend: Library, rng)
     dlogits = host(pullback(one_like(backend, loss))[0])
     np.testing.assert_array_equal(dlogits[1], np.zeros(4))
     assert np.all(dlogits[[0, 2]] != 0)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+def test_labels_without_weight_as_pytorch(backend: Library, torch, smoothing: float) -> None:
+    """Their mean is NaN, also where other classes have a share by smoothing."""
+
+    def theirs(*given: Any) -> Any:
+        return torch.nn.functional.cross_entropy(*given, label_smoothing=smoothing)
+
+    arrays = [np.array([[0.5, 1.0], [2.0, 3.0]]), np.array([0, 0]), np.array([0.0, 2.0])]
+    assert_as_torch(
+        backend, ops.cross_entropy, theirs, arrays, without_gradient=[2], label_smoothing=smoothing
+    )
 
 
 @pytest.mark.parametrize("reduction", ["none", "sum"])

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from ..ops._options import plain_option
+
 _NOT_OPTIONS = ("training", "key", "dtype")  # decided by each call
 
 
@@ -38,10 +40,13 @@ def constructor(operation: Callable[..., Any], *, inplace: bool = False) -> insp
 def options_of(
     owner: type, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the options that a constructor was called with, defaults filled in."""
+    """Return the options that a constructor was called with, checked, defaults filled in."""
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
         raise TypeError(f"{owner.__name__}(): {error}") from None
     bound.apply_defaults()
-    return dict(bound.arguments)
+    return {
+        name: plain_option(signature.parameters[name], value)
+        for name, value in bound.arguments.items()
+    }

@@ -216,7 +216,7 @@ def glu(x: Array, dim: int = -1) -> Array:
 def _halves(x: Array, dim: int) -> tuple[int, Array, Array]:
     if x.ndim == 0:
         raise ValueError("glu does not support scalars because halving size must be even")
-    axis = axis_of(x, dim)
+    axis = axis_of(x.shape, dim)
     size = x.shape[axis]
     if size % 2:
         raise ValueError(

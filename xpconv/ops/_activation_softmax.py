@@ -32,7 +32,7 @@ def _along_axis(formula: Softmax) -> Softmax:
         if dtype is not None:
             x = xp.astype(x, getattr(xp, dtype) if isinstance(dtype, str) else dtype)
         require_floating(x=x)
-        axis, shape, after = axis_of(x, dim), tuple(x.shape), x.dtype
+        axis, shape, after = axis_of(x.shape, dim), tuple(x.shape), x.dtype
         y, way_back = x, None
         if math.prod(shape):
             y, way_back = formula(xp.reshape(widened(x), shape or (1,)), axis)
@@ -164,7 +164,7 @@ def _gumbel_softmax_vjp(
 ) -> tuple[Array, Pullback]:
     xp = namespace(logits=logits)
     require_floating(logits=logits)
-    axis, place = axis_of(logits, dim), device(logits)
+    axis, place = axis_of(logits.shape, dim, of="logits"), device(logits)
     bits = random_bits(key or current_stream().next_key(), tuple(logits.shape), xp=xp, device=place)
     # 23 bits and a half fit into float32: never 0 and never 1
     share = (xp.astype(bits >> 9, logits.dtype) + 0.5) / 2**23

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from .._typing import Array
+from collections.abc import Sequence
 
 
-def axis_of(x: Array, dim: int) -> int:
-    """Return an axis counted from the front; a single number has one axis."""
-    ndim = max(int(x.ndim), 1)
+def axis_of(
+    shape: Sequence[int], dim: int, name: str = "dim", *, of: str = "x", least: int = 1
+) -> int:
+    """Return an axis counted from the front.
+
+    As in most of PyTorch a single number has one axis; not so with ``least=0``.
+    """
+    ndim = max(len(shape), least)
     if not -ndim <= dim < ndim:
-        raise ValueError(
-            f"Dimension out of range: dim {dim} is not within {-ndim} ... {ndim - 1}, "
-            f"x has shape {tuple(x.shape)}"
-        )
+        raise ValueError(f"{name} {dim} is out of range for {of} of shape {tuple(shape)}")
     return dim % ndim

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._arrays import same_dtype
-from .._shapes import integer, ntuple, output_sizes, padding_pairs, transposed_sizes
+from .._shapes import ntuple, output_sizes, padding_pairs, positive, transposed_sizes
 from .._typing import Array, IntOrTuple, Padding
 from ..engines import Problem
 
@@ -24,7 +24,7 @@ def conv_problem(
     """
     check_dtypes(x=x, weight=weight, bias=bias)
     kernel = _kernel_size(f"conv{n}d", n, weight, "O, C/groups")
-    groups = _positive(groups, "groups")
+    groups = positive(groups, "groups")
     steps = ntuple(stride, n, "stride", minimum=1)
     spread = ntuple(dilation, n, "dilation", minimum=1)
     channels, sizes = x.shape[1], tuple(x.shape[2:])
@@ -74,7 +74,7 @@ def transposed_problem(
     """
     check_dtypes(x=x, weight=weight, bias=bias)
     kernel = _kernel_size(f"conv_transpose{n}d", n, weight, "C, O/groups")
-    groups = _positive(groups, "groups")
+    groups = positive(groups, "groups")
     steps = ntuple(stride, n, "stride", minimum=1)
     spread = ntuple(dilation, n, "dilation", minimum=1)
     extra = ntuple(output_padding, n, "output_padding", minimum=0)
@@ -131,12 +131,6 @@ def _kernel_size(name: str, n: int, weight: Array, channels: str) -> tuple[int, 
             f"got shape {tuple(weight.shape)}"
         )
     return ntuple(tuple(weight.shape[2:]), n, "weight's kernel size", minimum=1)
-
-
-def _positive(value: int, name: str) -> int:
-    if integer(value, name) < 1:
-        raise ValueError(f"{name} must be positive, got {value!r}")
-    return integer(value, name)
 
 
 def _check_bias(bias: Array | None, out_channels: int) -> None:

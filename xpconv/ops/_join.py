@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._arrays import conjugate, namespace, same_dtype
 from .._typing import Array, Pullback
+from ._axis import axis_of
 from ._broadcast import broadcast_shape, sum_to
 from ._precision import rule_in_single
 from ._registry import differentiable
@@ -119,9 +120,7 @@ def concat(*arrays: Array, dim: int = 1) -> Array:
     xp = namespace(tuple(named), **named)
     same_dtype(**named)
     first = arrays[0].shape
-    if not -len(first) <= dim < len(first):
-        raise ValueError(f"dim {dim} is out of range for arrays of shape {tuple(first)}")
-    axis = dim % len(first)
+    axis = axis_of(first, dim, of="arrays", least=0)
     for name, array in named.items():
         rest = (*array.shape[:axis], *array.shape[axis + 1 :])
         if array.ndim != len(first) or rest != (*first[:axis], *first[axis + 1 :]):

@@ -55,15 +55,15 @@ def _of_classes(
     log_total = xp.log(total)
     peak = rows.weights * (1 - label_smoothing)
     loss, mass = (log_total - rows.pick(shifted)) * peak, peak
-    if label_smoothing:  # every class counts a little
+    y, spread = rows.reduced(rows.counted(loss), reduction)
+    if label_smoothing:  # every class counts a little; labels without weight make NaN of the mean
         classes = logits.shape[axis]
         weights = class_weights(xp, "logits", logits, weight)
         rest = weights * (label_smoothing / max(classes, 1))
         mass_of_rest = rest * classes if weight is None else xp.sum(rest, dtype=logits.dtype)
         mass = mass + mass_of_rest
         others = xp.sum(shifted * rest, axis=axis, keepdims=True, dtype=logits.dtype)
-        loss = loss + log_total * mass_of_rest - others
-    y, spread = rows.reduced(rows.counted(loss), reduction)
+        y = y + rows.reduced(rows.counted(log_total * mass_of_rest - others), reduction)[0]
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         share = rows.counted(spread(dy))  # also where no row counts, and the loss is NaN

@@ -95,6 +95,14 @@ class Options:
         return args, kwargs
 
 
+def plain_option(parameter: inspect.Parameter, value: Any) -> Any:
+    """Return what a single option is to be, checked like those of a call."""
+    kind = _kind(parameter)
+    if kind is None or type(value) in kind.plain:
+        return value
+    return _plain(parameter.name, value, kind)
+
+
 def _kind(parameter: inspect.Parameter) -> Kind | None:
     name, *rest = str(parameter.annotation).split(" | ")
     kind = _KINDS.get(name)

@@ -9,6 +9,7 @@ from typing import Any
 from .._arrays import namespace
 from .._shapes import integer
 from .._typing import Array, Pullback
+from ._axis import axis_of
 from ._registry import differentiable
 
 
@@ -40,12 +41,8 @@ def flatten(x: Array, start_dim: int = 1, end_dim: int = -1) -> Array:
         If the axes are out of range or in the wrong order.
     """
     xp = namespace(x=x)
-    ndim = max(x.ndim, 1)
-    shape = x.shape if x.ndim else (1,)
-    for name, dim in (("start_dim", start_dim), ("end_dim", end_dim)):
-        if not -ndim <= dim < ndim:
-            raise ValueError(f"{name} {dim} is out of range for x of shape {tuple(x.shape)}")
-    start, end = start_dim % ndim, end_dim % ndim
+    start, end = axis_of(x.shape, start_dim, "start_dim"), axis_of(x.shape, end_dim, "end_dim")
+    shape = x.shape or (1,)
     if start > end:
         raise ValueError(
             f"start_dim {start_dim} comes after end_dim {end_dim} for x of shape {tuple(x.shape)}"
@@ -84,10 +81,7 @@ def _inferred(total: int, sizes: tuple[int, ...], shape: tuple[int, ...]) -> tup
 def _unflatten_vjp(x: Array, dim: int, sizes: Sequence[int]) -> tuple[Array, Pullback]:
     xp = namespace(x=x)
     shape = tuple(x.shape)
-    dim = integer(dim, "dim")
-    if not -x.ndim <= dim < x.ndim:
-        raise ValueError(f"dim {dim} is out of range for x of shape {shape}")
-    axis = dim % x.ndim
+    axis = axis_of(shape, dim, least=0)
     wanted = _inferred(shape[axis], split_sizes(sizes), shape)
     y = xp.reshape(x, (*x.shape[:axis], *wanted, *x.shape[axis + 1 :]))
     return y, lambda dy: (xp.reshape(dy, x.shape),)

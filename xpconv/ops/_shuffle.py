@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from .._arrays import namespace
-from .._shapes import integer
+from .._shapes import positive
 from .._typing import Array, Pullback
 from ._registry import differentiable
-
-
-def _factor(value: int, name: str) -> int:
-    if integer(value, name) < 1:
-        raise ValueError(f"{name} must be positive, got {value}")
-    return integer(value, name)
 
 
 def _image(x: Array) -> tuple[tuple[int, ...], int, int, int]:
@@ -62,7 +56,7 @@ def pixel_shuffle(x: Array, upscale_factor: int) -> Array:
             [3, 4, 7, 8]]])
     """
     xp = namespace(x=x)
-    r = _factor(upscale_factor, "upscale_factor")
+    r = positive(upscale_factor, "upscale_factor")
     lead, channels, height, width = _image(x)
     if channels % (r * r):
         raise ValueError(
@@ -103,7 +97,7 @@ def pixel_unshuffle(x: Array, downscale_factor: int) -> Array:
         If height or width are not divisible by r.
     """
     xp = namespace(x=x)
-    r = _factor(downscale_factor, "downscale_factor")
+    r = positive(downscale_factor, "downscale_factor")
     lead, channels, height, width = _image(x)
     if height % r or width % r:
         raise ValueError(
@@ -156,7 +150,7 @@ def channel_shuffle(x: Array, groups: int) -> Array:
     array([1, 4, 2, 5, 3, 6])
     """
     xp = namespace(x=x)
-    groups = _factor(groups, "groups")
+    groups = positive(groups, "groups")
     if x.ndim < 3:
         raise ValueError(f"x must have at least 3 axes (N, C, ...), got shape {tuple(x.shape)}")
     n, channels, *spatial = x.shape

@@ -7,19 +7,11 @@ from collections.abc import Sequence
 from .._arrays import is_complex, is_floating, namespace, require_floating, same_dtype
 from .._shapes import integer
 from .._typing import Array, Namespace, Pullback
+from ._axis import axis_of
 from ._broadcast import broadcast_shape, sum_to
 from ._precision import rule_in_single
 from ._registry import differentiable
 from ._vector_norm import check_order, vector_norm
-
-
-def _axis(dim: int, shape: tuple[int, ...]) -> int:
-    """Return an axis counted from the front; a 0-d array counts as having one."""
-    ndim = max(len(shape), 1)
-    dim = integer(dim, "dim")
-    if not -ndim <= dim < ndim:
-        raise ValueError(f"dim {dim} is out of range for arrays of shape {shape}")
-    return dim % ndim
 
 
 def _dot(xp: Namespace, x: Array, y: Array) -> Array:
@@ -42,7 +34,7 @@ def _normalize_vjp(
         axes = tuple(range(x.ndim))
     else:
         dims = dim if isinstance(dim, Sequence) else (dim,)
-        axes = tuple(sorted({_axis(entry, shape) for entry in dims}))
+        axes = tuple(sorted({axis_of(shape, integer(entry, "dim")) for entry in dims}))
         if len(axes) != len(dims):
             raise ValueError(f"dim {tuple(dims)} names an axis twice for x of shape {shape}")
     vector = x if x.ndim else xp.reshape(x, (1,))
@@ -109,7 +101,7 @@ def _cosine_similarity_vjp(
     if not eps >= 0:
         raise ValueError(f"eps must be non-negative, got {eps}")
     shape = broadcast_shape(x1=x1, x2=x2)
-    axis = _axis(dim, shape)
+    axis = axis_of(shape, dim, of="arrays")
     stretched = shape or (1,)
     first, second = (xp.broadcast_to(array, stretched) for array in (x1, x2))
 

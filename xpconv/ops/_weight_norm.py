@@ -7,6 +7,7 @@ import math
 from .._arrays import namespace, require_floating, same_dtype
 from .._shapes import integer
 from .._typing import Array, Namespace, Pullback
+from ._axis import axis_of
 from ._precision import rule_in_single
 from ._registry import differentiable
 from ._standardise import sum_along
@@ -17,10 +18,8 @@ def norm_except(xp: Namespace, v: Array, dim: int | None) -> Array:
     """Length of every slice of ``v`` along ``dim``, axes kept; of all of ``v``, 0-d, for None."""
     if dim is None or dim == -1:  # PyTorch's word for "all"
         return xp.reshape(vector_norm(xp, v, 2.0, range(v.ndim))[0], ())
-    dim = integer(dim, "dim")
-    if not -v.ndim <= dim < v.ndim:
-        raise ValueError(f"dim {dim} is out of range for a weight of shape {tuple(v.shape)}")
-    axes = [axis for axis in range(v.ndim) if axis != dim % v.ndim]
+    own = axis_of(v.shape, integer(dim, "dim"), of="a weight", least=0)
+    axes = [axis for axis in range(v.ndim) if axis != own]
     return vector_norm(xp, v, 2.0, axes)[0]
 
 
