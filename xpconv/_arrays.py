@@ -48,12 +48,21 @@ def namespace(required: tuple[str, ...] = (), /, **arrays: Array | None) -> Name
 
 
 _NAMESPACES: dict[type, Namespace] = {}  # found once for each type of array: asking takes longer
+_ARE_ARRAYS: dict[type, bool] = {}
+
+
+def is_array(value: Any) -> bool:
+    """Whether a value is an array of any library."""
+    kind = type(value)
+    if kind not in _ARE_ARRAYS:
+        _ARE_ARRAYS[kind] = is_array_api_obj(value)
+    return _ARE_ARRAYS[kind]
 
 
 def _namespace_of(name: str, array: Array) -> Namespace:
     kind = type(array)
     if kind not in _NAMESPACES:
-        if not is_array_api_obj(array):
+        if not is_array(array):
             raise TypeError(
                 f"{name} must be an array, got {kind.__name__}; "
                 "make one with xpconv.get_backend().asarray(...)"

@@ -141,12 +141,16 @@ _MEMBERS: dict[str, Callable[[Any], bool]] = {
 }
 
 
+_LIBRARIES: dict[type, str] = {}  # found once for each type of array: asking takes longer
+
+
 def library_of(array: Array) -> str:
     """Return the name of the library that an array belongs to."""
-    for name, is_member in _MEMBERS.items():
-        if is_member(array):
-            return name
-    return type(array).__module__.partition(".")[0]
+    kind = type(array)
+    if kind not in _LIBRARIES:
+        others = (name for name, is_member in _MEMBERS.items() if is_member(array))
+        _LIBRARIES[kind] = next(others, kind.__module__.partition(".")[0])
+    return _LIBRARIES[kind]
 
 
 def device_name(library: str, device: Any) -> str:

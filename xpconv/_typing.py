@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 Array: TypeAlias = Any
 """An array of any library that follows the Python array API standard."""
@@ -25,3 +25,9 @@ Padding: TypeAlias = int | str | Sequence[int] | Sequence[Sequence[int]]
 
 Pullback: TypeAlias = Callable[[Array], tuple[Array | None, ...]]
 """The way back through an operation: the output's cotangent in, the inputs' cotangents out."""
+
+
+class Selective(Protocol):
+    """A pullback that may be told to leave the first cotangent out: then it is ``None``."""
+
+    def __call__(self, dy: Array, /, *, input_grad: bool = True) -> tuple[Array | None, ...]: ...

@@ -232,7 +232,7 @@ def test_training_reaches_every_layer(backend: Library, rng) -> None:
         assert value is before[key]
     model.forward(values, training=True)
     for key, value in model.buffers().items():
-        assert np.any(host(value) != host(before[key])), key
+        assert value is not before[key], key  # of normalised numbers the mean may be 0 again
         if key.endswith("num_batches_tracked"):
             backend.assert_equal(value, np.array(1))
     for key, value in model.parameters().items():

@@ -158,6 +158,7 @@ from ._upsample import (
     UpsamplingBilinear2d as UpsamplingBilinear2d,
     UpsamplingNearest2d as UpsamplingNearest2d,
 )
+from ._way_back import parameter_gradients as parameter_gradients
 from ._weight_norm import WeightNorm as WeightNorm, weight_norm as weight_norm
 
 __all__ = [
@@ -300,6 +301,7 @@ __all__ = [
     "ZeroPad3d",
     "init",
     "observe",
+    "parameter_gradients",
     "remove_parametrizations",
     "spectral_norm",
     "summary",

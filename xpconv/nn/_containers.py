@@ -9,6 +9,7 @@ from .. import ops
 from .._typing import Array
 from ._gradients import prefixed, under_first_names
 from ._module import Backward, Grads, Module
+from ._way_back import WayBack, Wish, go_back
 
 
 class _Container(Module):
@@ -57,19 +58,29 @@ class Sequential(_Container):
     """
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        backs = []
+        backs: list[tuple[str, Backward | None]] = []
         for name, layer in self._layers.items():
             x, back = layer.forward(x, training=training)
             backs.append((name, back))
 
-        def backward(dy: Array) -> tuple[Array, Grads]:
+        @WayBack
+        def backward(dy: Array, wish: Wish) -> tuple[Array | None, Grads]:
             grads: Grads = {}
-            for name, back in reversed(backs):
-                dy, inner = back(dy)
+            first = 0 if wish.input_grad else self._first_to_train()
+            for place in reversed(range(first, len(backs))):
+                name, back = backs[place]
+                if wish.last:
+                    backs[place] = name, None
+                dy, inner = go_back(back, dy, wish.inside if place > first else wish)
                 grads |= prefixed(name, inner)
-            return dy, under_first_names(self, grads)
+            return dy if wish.input_grad else None, under_first_names(self, grads)
 
         return x, backward
+
+    def _first_to_train(self) -> int:
+        """The place of the first layer with parameters: no gradient is of use before it."""
+        places = (place for place, layer in enumerate(self) if layer.parameters())
+        return next(places, len(self))
 
     def __getitem__(self, index: int | slice) -> Any:
         """Return one of the layers, or a part of them as a network of its own, names kept."""
@@ -105,14 +116,15 @@ class Residual(Module):
         else:
             around, back_around = self.shortcut.forward(x, training=training)
 
-        def backward(dy: Array) -> tuple[Array, Grads]:
-            dx, inner = back(dy)
+        @WayBack
+        def backward(dy: Array, wish: Wish) -> tuple[Array | None, Grads]:
+            dx, inner = go_back(back, dy, wish)
             grads = prefixed("body", inner)
             if back_around is None:
-                return dx + dy, grads
-            dx_around, inner = back_around(dy)
+                return dx + dy if wish.input_grad else None, grads
+            dx_around, inner = go_back(back_around, dy, wish)
             grads |= prefixed("shortcut", inner)
-            return dx + dx_around, under_first_names(self, grads)
+            return dx + dx_around if wish.input_grad else None, under_first_names(self, grads)
 
         return ops.add(y, around), backward
 
@@ -144,12 +156,20 @@ class Concat(_Container):
         runs = [layer.forward(x, training=training) for layer in self]
         y, pullback = ops.vjp(ops.concat, *(out for out, _ in runs), dim=self.dim)
 
-        def backward(dy: Array) -> tuple[Array, Grads]:
+        backs: list[Backward | None] = [back for _, back in runs]
+        del runs  # the branches' outputs live on in their sum alone
+
+        @WayBack
+        def backward(dy: Array, wish: Wish) -> tuple[Array | None, Grads]:
             dx: Any = None
             grads: Grads = {}
-            for name, (_, back), part in zip(self._layers, runs, pullback(dy), strict=True):
-                share, inner = back(part)
-                dx = share if dx is None else dx + share
+            for place, (name, part) in enumerate(zip(self._layers, pullback(dy), strict=True)):
+                back = backs[place]
+                if wish.last:
+                    backs[place] = None
+                share, inner = go_back(back, part, wish)
+                if wish.input_grad:
+                    dx = share if dx is None else dx + share
                 grads |= prefixed(name, inner)
             return dx, under_first_names(self, grads)
 

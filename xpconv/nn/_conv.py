@@ -11,7 +11,8 @@ from .._shapes import ntuple, padding_pairs
 from .._typing import Array, IntOrTuple, Padding
 from ..random import Stream
 from ._born import born
-from ._module import Backward, Module
+from ._module import Backward, Grads, Module
+from ._way_back import WayBack, Wish, go_back
 from .init import kaiming_uniform, uniform
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -69,8 +70,9 @@ class Convolution(Module):
     def _compute(self, x: Array, **options: Any) -> tuple[Array, Backward]:
         y, pullback = ops.vjp(type(self)._op, x, self.weight, self.bias, **options)
 
-        def backward(dy: Array) -> tuple[Array, dict[str, Array]]:
-            dx, dweight, dbias = pullback(dy)
+        @WayBack
+        def backward(dy: Array, wish: Wish) -> tuple[Array, Grads]:
+            dx, dweight, dbias = pullback(dy, input_grad=wish.input_grad)
             return dx, {"weight": dweight} if dbias is None else {"weight": dweight, "bias": dbias}
 
         return y, backward
@@ -129,9 +131,10 @@ class _Conv(Convolution):
         padded, unpad = ops.vjp(ops.pad, x, self._amounts(), self.padding_mode)
         y, inner = self._compute(padded, **(self._options | {"padding": 0}))
 
-        def backward(dy: Array) -> tuple[Array, dict[str, Array]]:
-            dpadded, grads = inner(dy)
-            return unpad(dpadded)[0], grads
+        @WayBack
+        def backward(dy: Array, wish: Wish) -> tuple[Array, Grads]:
+            dpadded, grads = go_back(inner, dy, wish)
+            return unpad(dpadded)[0] if wish.input_grad else None, grads
 
         return y, backward
 

@@ -9,6 +9,7 @@ from .._typing import Array
 from ._gradients import merge, prefixed, under_first_names
 from ._module import Backward, Grads, Module
 from ._node import Node
+from ._way_back import WayBack, Wish, go_back
 
 
 class _Step(NamedTuple):
@@ -115,7 +116,7 @@ class Graph(Module):
     def forward(self, *inputs: Array, training: bool = False) -> tuple[Any, Backward]:
         values = self._begin(inputs)
         plan = self._training if training else self._inference
-        backs = []
+        backs: list[Backward | None] = []
         for step in plan.steps:
             layer = self._layers[step.name]
             y, back = layer.forward(*(values[i] for i in step.sources), training=training)
@@ -124,11 +125,14 @@ class Graph(Module):
         shapes = len(values)
         count, steps = self._count, plan.steps
 
-        def backward(dy: Any) -> tuple[Any, Grads]:
+        @WayBack
+        def backward(dy: Any, wish: Wish) -> tuple[Any, Grads]:
+            matters = self._matters(plan, wish)
             dvalues: list[Any] = [None] * shapes
 
             def send(i: int, share: Array) -> None:
-                dvalues[i] = share if dvalues[i] is None else dvalues[i] + share
+                if matters[i]:
+                    dvalues[i] = share if dvalues[i] is None else dvalues[i] + share
 
             for i, share in zip(plan.ends, plan.cotangents(dy), strict=True):
                 if share is None:
@@ -136,19 +140,32 @@ class Graph(Module):
                 send(i, share)
             grads: Grads = {}
             for place in reversed(range(len(steps))):
-                step = steps[place]
-                dx, inner = backs[place](dvalues[count + place])
+                if not matters[count + place]:
+                    continue
+                step, back = steps[place], backs[place]
+                if wish.last:
+                    backs[place] = None
+                needed = any(matters[i] for i in step.sources)
+                dx, inner = go_back(back, dvalues[count + place], wish.inside if needed else wish)
                 dvalues[count + place] = None  # not needed any more
-                for i, share in zip(
-                    step.sources, dx if len(step.sources) > 1 else (dx,), strict=True
-                ):
-                    send(i, share)
                 merge(grads, prefixed(step.name, inner))
+                if needed:
+                    shares = dx if len(step.sources) > 1 else (dx,)
+                    for i, share in zip(step.sources, shares, strict=True):
+                        send(i, share)
             dinputs = tuple(dvalues[:count])
             grads = under_first_names(self, grads)
             return dinputs if count > 1 else dinputs[0], grads
 
         return plan.result(values), backward
+
+    def _matters(self, plan: _Plan, wish: Wish) -> list[bool]:
+        """For every value, whether its gradient is of use: to parameters before it, or itself."""
+        matters = [wish.input_grad] * self._count
+        for name, sources in plan.steps:
+            before = any(matters[i] for i in sources)
+            matters.append(before or bool(self._layers[name].parameters()))
+        return matters
 
     def infer(self, *inputs: Array) -> Any:
         values = self._begin(inputs)

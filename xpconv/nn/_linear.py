@@ -9,7 +9,8 @@ from .._shapes import ntuple
 from .._typing import Array
 from ..random import Stream
 from ._born import born
-from ._module import Backward, Module
+from ._module import Backward, Grads, Module
+from ._way_back import WayBack, Wish
 from .init import kaiming_uniform, uniform
 
 
@@ -53,8 +54,9 @@ class Linear(Module):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         y, pullback = ops.vjp(ops.linear, x, self.weight, self.bias)
 
-        def backward(dy: Array) -> tuple[Array, dict[str, Array]]:
-            dx, dweight, dbias = pullback(dy)
+        @WayBack
+        def backward(dy: Array, wish: Wish) -> tuple[Array, Grads]:
+            dx, dweight, dbias = pullback(dy, input_grad=wish.input_grad)
             return dx, {"weight": dweight} if dbias is None else {"weight": dweight, "bias": dbias}
 
         return y, backward

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from numbers import Number
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from array_api_compat import is_array_api_obj
-
+from .._arrays import is_array
 from .._typing import Array, DType
 from ..backend import Backend, backend_of, get_backend
 from ._node import Node
 from ._observe import observed
 from ._state import load_state
+from ._way_back import Backward as Backward, Grads as Grads
 
 if TYPE_CHECKING:
     from ._summary import Summary
-
-Grads = dict[str, Array]
-Backward = Callable[[Array], tuple[Any, Grads]]
 
 
 class Module:
@@ -113,7 +110,7 @@ class Module:
         """
         found: dict[str, Module] = {}
         for name, value in vars(self).items():
-            if not name.startswith("_"):
+            if isinstance(value, Module | list | tuple | dict) and not name.startswith("_"):
                 found |= _modules_in(name, value)
         return found
 
@@ -239,7 +236,7 @@ class Module:
             raise KeyError(f"{type(self).__name__} has no parameter or buffer {unknown}")
         for key, array in arrays.items():
             old = getattr(*slots[key])
-            if not isinstance(array, Number) and not is_array_api_obj(array):
+            if not isinstance(array, Number) and not is_array(array):
                 raise TypeError(f"{key} must be an array, got {type(array).__name__}")
             shape = tuple(getattr(array, "shape", ()))
             if shape != tuple(old.shape):
@@ -310,7 +307,7 @@ def _is_array(value: Any, buffer: bool) -> bool:
     NumPy's scalars may be sizes or rates; they count only where a buffer is expected, since NumPy
     makes scalars of 0-d arrays in arithmetic.
     """
-    return is_array_api_obj(value) and (buffer or not isinstance(value, Number))
+    return is_array(value) and (buffer or not isinstance(value, Number))
 
 
 def _modules_in(name: str, value: Any) -> Iterator[tuple[str, Module]]:

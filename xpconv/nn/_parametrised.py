@@ -15,6 +15,7 @@ from .._typing import Array
 from ..ops._precision import is_half, narrowed
 from ._module import Backward, Grads, Module
 from ._observe import unobserved
+from ._way_back import WayBack, Wish, go_back
 
 WeightBackward = Callable[[Array], Grads]  # to the gradients of what the weight was computed from
 
@@ -90,8 +91,9 @@ class Parametrised(Module):
         for key in self._moving:
             setattr(self, key, getattr(layer, key))
 
-        def backward(dy: Array) -> tuple[Any, Grads]:
-            dx, grads = back(dy)
+        @WayBack
+        def backward(dy: Array, wish: Wish) -> tuple[Any, Grads]:
+            dx, grads = go_back(back, dy, wish)
             dweight = narrowed(grads[self._name], weight.dtype)
             inner = {self._key(short): g for short, g in weight_back(dweight).items()}
             return dx, {key: g for key, g in grads.items() if key != self._name} | inner

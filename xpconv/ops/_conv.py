@@ -12,7 +12,8 @@ from array_api_compat import device
 
 from .. import engines
 from .._arrays import conjugate, is_floating, namespace, sum_over
-from .._typing import Array, IntOrTuple, Padding, Pullback
+from .._typing import Array, IntOrTuple, Namespace, Padding, Pullback
+from ..engines import body
 from ._conv_problem import conv_problem
 from ._layout import as_given, batched, channels_first, channels_last
 from ._precision import in_single, rule_in_single
@@ -40,6 +41,14 @@ def _conv(
     return as_given(y, x)
 
 
+def _sum_of_channels(xp: Namespace, last: Array) -> Array:
+    """Sum (N, ..., C) over everything but the channels."""
+    fused = body("channel_sums", last)
+    if fused is not None and 0 not in last.shape:
+        return fused(channels_first(xp, last))
+    return sum_over(xp, last, range(last.ndim - 1))
+
+
 @rule_in_single
 def _conv_vjp(
     n: int,
@@ -54,7 +63,7 @@ def _conv_vjp(
     y = _conv(n, x, weight, bias, stride, padding, dilation, groups)
     xp = namespace(x=x)
 
-    def pullback(dy: Array) -> tuple[Array | None, ...]:
+    def pullback(dy: Array, input_grad: bool = True) -> tuple[Array | None, ...]:
         if not is_floating(x):
             return None, None, None
         # Only x and weight are kept for the way back; the columns are made again.
@@ -63,15 +72,18 @@ def _conv_vjp(
         if problem.in_channels == 0:
             return tuple(None if a is None else xp.zeros_like(a) for a in (x, weight, bias))
         dy = channels_last(xp, batched(n, dy))
-        dx = channels_first(xp, engines.input_grad(problem, dy, conjugate(xp, weight)))
+        dx = None
+        if input_grad:
+            dx = channels_first(xp, engines.input_grad(problem, dy, conjugate(xp, weight)))
+            dx = as_given(dx, x)
         dweight = engines.weight_grad(problem, conjugate(xp, channels_last(xp, batch)), dy)
-        dbias = None if bias is None else sum_over(xp, dy, range(n + 1))
-        return as_given(dx, x), dweight, dbias
+        dbias = None if bias is None else _sum_of_channels(xp, dy)
+        return dx, dweight, dbias
 
     return y, pullback
 
 
-@differentiable(partial(_conv_vjp, 1))
+@differentiable(partial(_conv_vjp, 1), selective=True)
 def conv1d(
     x: Array,
     weight: Array,
@@ -109,7 +121,7 @@ def conv1d(
     return _conv(1, x, weight, bias, stride, padding, dilation, groups)
 
 
-@differentiable(partial(_conv_vjp, 2))
+@differentiable(partial(_conv_vjp, 2), selective=True)
 def conv2d(
     x: Array,
     weight: Array,
@@ -178,7 +190,7 @@ def conv2d(
     return _conv(2, x, weight, bias, stride, padding, dilation, groups)
 
 
-@differentiable(partial(_conv_vjp, 3))
+@differentiable(partial(_conv_vjp, 3), selective=True)
 def conv3d(
     x: Array,
     weight: Array,

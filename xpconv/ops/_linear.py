@@ -41,18 +41,20 @@ def _linear_vjp(x: Array, weight: Array, bias: Array | None = None) -> tuple[Arr
     if bias is not None:
         y = y + bias
 
-    def pullback(dy: Array) -> tuple[Array | None, ...]:
+    def pullback(dy: Array, input_grad: bool = True) -> tuple[Array | None, ...]:
         dy2 = xp.reshape(dy, (flat[0], matrix.shape[0]))
-        dx = xp.matmul(dy2, conjugate(xp, matrix))  # (rows, O) @ (O, I)
+        dx = None
+        if input_grad:
+            dx = xp.reshape(xp.matmul(dy2, conjugate(xp, matrix)), x.shape)  # (rows, O) @ (O, I)
         x2 = conjugate(xp, xp.reshape(x, flat))
         dweight = xp.matmul(xp.permute_dims(dy2, (1, 0)), x2)  # (O, rows) @ (rows, I)
         dbias = None if bias is None else xp.reshape(xp.sum(dy2, axis=0, dtype=dy.dtype), out)
-        return xp.reshape(dx, x.shape), xp.reshape(dweight, weight.shape), dbias
+        return dx, xp.reshape(dweight, weight.shape), dbias
 
     return xp.reshape(y, (*x.shape[:-1], *out)), pullback
 
 
-@differentiable(_linear_vjp)
+@differentiable(_linear_vjp, selective=True)
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     r"""Apply an affine map to the last axis, ``y = x @ weight.T + bias``.
 

@@ -7,9 +7,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from array_api_compat import array_namespace, is_array_api_obj
+from array_api_compat import array_namespace
 
-from .._arrays import is_floating, itemsize, same_dtype
+from .._arrays import is_array, is_floating, itemsize, same_dtype
 from .._typing import Array, DType, Pullback
 from ._registry import Rule
 
@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def is_half(x: Any) -> bool:
     """Whether a value is an array of float16 or bfloat16."""
-    if not is_array_api_obj(x) or itemsize(x.dtype) >= 4:
+    if not is_array(x) or itemsize(x.dtype) >= 4:
         return False
     return is_floating(x)
 
@@ -33,7 +33,7 @@ def widened(x: Any) -> Any:
 
 def narrowed(x: Any, dtype: DType) -> Any:
     """Return an array in another dtype, and everything else as it is."""
-    if not is_array_api_obj(x) or x.dtype == dtype:
+    if not is_array(x) or x.dtype == dtype:
         return x
     return array_namespace(x).astype(x, dtype)
 
@@ -43,7 +43,7 @@ def _half(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> D
     half = next((x.dtype for x in (*args, *kwargs.values()) if is_half(x)), None)
     if half is not None:
         given = inspect.signature(function).bind(*args, **kwargs).arguments
-        arrays = {name: x for name, x in given.items() if is_array_api_obj(x)}
+        arrays = {name: x for name, x in given.items() if is_array(x)}
         same_dtype(**{name: x for name, x in arrays.items() if is_floating(x)})
     return half
 
@@ -73,8 +73,8 @@ def rule_in_single(rule: Rule) -> Rule:
         wide = {name: widened(x) for name, x in kwargs.items()}
         y, pullback = rule(*map(widened, args), **wide)
 
-        def narrow_pullback(dy: Array) -> tuple[Array | None, ...]:
-            return tuple(narrowed(dx, half) for dx in pullback(widened(dy)))
+        def narrow_pullback(dy: Array, **wish: bool) -> tuple[Array | None, ...]:
+            return tuple(narrowed(dx, half) for dx in pullback(widened(dy), **wish))
 
         return narrowed(y, half), narrow_pullback
 

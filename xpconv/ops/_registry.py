@@ -15,11 +15,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from array_api_compat import is_array_api_obj
-
-from .._arrays import describe, is_floating, namespace
+from .._arrays import describe, is_array, is_floating, namespace
 from .._libraries import quiet
-from .._typing import Array, Pullback
+from .._typing import Array, Pullback, Selective
 from ._options import Options
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,16 +27,18 @@ Rule = Callable[..., tuple[Any, Pullback]]
 class _Registered(NamedTuple):
     rule: Rule
     options: Options
+    selective: bool
 
 
 _RULES: dict[Callable[..., Any], _Registered] = {}
 
 
-def differentiable(rule: Rule) -> Callable[[F], F]:
+def differentiable(rule: Rule, *, selective: bool = False) -> Callable[[F], F]:
     """Register the decorated operation with its rule.
 
     The rule's pullback returns one entry per parameter of the operation that is annotated as an
-    ``Array``, in the order of the signature.
+    ``Array``, in the order of the signature. A *selective* rule's pullback takes ``input_grad``,
+    too: whether the first of them is wanted.
     """
 
     def register(operation: F) -> F:
@@ -50,7 +50,7 @@ def differentiable(rule: Rule) -> Callable[[F], F]:
             with quiet():
                 return operation(*args, **kwargs)
 
-        _RULES[call] = _Registered(rule, options)
+        _RULES[call] = _Registered(rule, options, selective)
         return call  # type: ignore[return-value]
 
     return register
@@ -61,7 +61,7 @@ def registered() -> tuple[Callable[..., Any], ...]:
     return tuple(_RULES)
 
 
-def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Pullback]:
+def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Selective]:
     """Compute an operation and the way back through it.
 
     Parameters
@@ -79,7 +79,8 @@ def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, 
         Maps a cotangent of the shape of ``y`` to a tuple of cotangents: one per array parameter of
         the operation, in the order of its signature, up to the last one given; ``None`` for an
         input that has no gradient. It is pure: calling it twice gives the same answer. Where ``y``
-        is a tuple, the pullback takes the cotangent of its first entry.
+        is a tuple, the pullback takes the cotangent of its first entry. With ``input_grad=False``
+        the first cotangent is ``None``; convolutions and `linear` save the work for it.
 
     Raises
     ------
@@ -97,19 +98,22 @@ def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, 
     (array([0., 5.]),)
     """
     try:
-        rule, options = _RULES[operation]
+        rule, options, selective = _RULES[operation]
     except (KeyError, TypeError):
         name = getattr(operation, "__name__", repr(operation))
         raise TypeError(f"{name} is not a differentiable operation of xpconv.ops") from None
-    _bind(operation, args, kwargs)
+    places = _array_places(operation, len(args), tuple(kwargs))
     args, kwargs = options.plain(args, kwargs)
     with quiet():
-        y, pullback = rule(*args, **kwargs)
-    whole = [_is_whole(x) for x in _arrays_given(operation, args, kwargs)]
+        y, back = rule(*args, **kwargs)
+    pullback: Any = back  # a selective one takes input_grad
+    whole = [
+        _is_whole(args[place] if isinstance(place, int) else kwargs.get(place)) for place in places
+    ]
     primary = y[0] if isinstance(y, tuple) else y
     shape, dtype, home = primary.shape, primary.dtype, describe(primary)  # y is not kept alive
 
-    def checked(dy: Array) -> tuple[Array | None, ...]:
+    def checked(dy: Array, /, *, input_grad: bool = True) -> tuple[Array | None, ...]:
         namespace(cotangent=dy)
         if describe(dy) != home:
             raise TypeError(f"the cotangent is {describe(dy)} but the output was {home}")
@@ -122,51 +126,44 @@ def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, 
         if all(whole):
             return (None,) * len(whole)
         with quiet():
-            gradients = pullback(dy)[: len(whole)]
-        return tuple(None if w else dx for w, dx in zip(whole, gradients, strict=True))
+            if selective and not input_grad:
+                gradients = pullback(dy, input_grad=False)[: len(whole)]
+            else:
+                gradients = pullback(dy)[: len(whole)]
+        if any(whole):
+            gradients = tuple(None if w else dx for w, dx in zip(whole, gradients, strict=True))
+        return gradients if input_grad else (None, *gradients[1:])
 
     return y, checked
 
 
-def _bind(operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Refuse a call that does not fit the operation's signature, under the operation's name."""
+@cache
+def _array_places(
+    operation: Callable[..., Any], count: int, names: tuple[str, ...]
+) -> tuple[int | str, ...]:
+    """Say where a call's arguments for array parameters stand, up to the last one that it passes.
+
+    By their positions, or by the names of what stands there by name or not at all. A call that
+    does not fit the operation's signature is refused under the operation's name.
+    """
+    signature = inspect.signature(operation)
     try:
-        _signature(operation).bind(*args, **kwargs)
+        signature.bind(*range(count), **dict.fromkeys(names))
     except TypeError as error:
         raise TypeError(f"{getattr(operation, '__name__', operation)}(): {error}") from None
-
-
-@cache
-def _signature(operation: Callable[..., Any]) -> inspect.Signature:
-    return inspect.signature(operation)
-
-
-@cache
-def _array_parameters(operation: Callable[..., Any]) -> tuple[tuple[str, int, bool], ...]:
-    """Name, position and variadicity of the parameters that are annotated as arrays."""
-    parameters = _signature(operation).parameters.values()
-    return tuple(
-        (p.name, index, p.kind is p.VAR_POSITIONAL)
-        for index, p in enumerate(parameters)
-        if str(p.annotation).startswith("Array")
-    )
-
-
-def _arrays_given(
-    operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> list[Array | None]:
-    """List the arguments for array parameters, up to the last one that the call passes."""
-    arrays: list[Array | None] = []
-    count = 0
-    for name, index, variadic in _array_parameters(operation):
-        if variadic:
-            return [*arrays, *args[index:]]
-        arrays.append(args[index] if index < len(args) else kwargs.get(name))
-        if index < len(args) or name in kwargs:
-            count = len(arrays)
-    return arrays[:count]
+    places: list[int | str] = []
+    given = 0
+    for index, parameter in enumerate(signature.parameters.values()):
+        if not str(parameter.annotation).startswith("Array"):
+            continue
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return (*places, *range(index, count))
+        places.append(index if index < count else parameter.name)
+        if index < count or parameter.name in names:
+            given = len(places)
+    return tuple(places[:given])
 
 
 def _is_whole(x: Any) -> bool:
     """Whether this is no array, integers or truth values, along which nothing can be derived."""
-    return not is_array_api_obj(x) or not is_floating(x)
+    return not is_array(x) or not is_floating(x)

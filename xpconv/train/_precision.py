@@ -14,6 +14,7 @@ from .._tf32 import set_tf32
 from .._typing import Array, DType
 from ..backend import Backend, BackendError
 from ..nn import Module
+from ..nn._way_back import WayBack, Wish, go_back
 from ..ops._precision import is_half
 from ._losses import Loss
 from ._scaler import LossScaler
@@ -165,10 +166,13 @@ class _InHalf:
     def forward(self, x: Array, /, *, training: bool) -> tuple[Any, Callable[[Any], Any]]:
         dtype, scaler = self._precision.dtype, self._precision.scaler
         y, backward = self._model.forward(_cast(x, dtype), training=training)
+        dtypes = _map(lambda part: part.dtype, y)
 
-        def backward_in_half(dy: Any) -> Any:
+        @WayBack
+        def backward_in_half(dy: Any, wish: Wish) -> Any:
             scale = 1.0 if scaler is None else scaler.scale
-            return backward(_map(lambda dpart, part: _cast(dpart * scale, part.dtype), dy, y))
+            dy = _map(lambda dpart, dtype: _cast(dpart * scale, dtype), dy, dtypes)
+            return go_back(backward, dy, wish)
 
         return _single(y), backward_in_half
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from .._typing import Array
+from ..nn import parameter_gradients
 from ._losses import Loss, as_loss
 
 
@@ -51,5 +52,4 @@ def gradients(
             f"the loss must be one number to train on, got an array of shape {tuple(value.shape)}; "
             "use reduction='mean'"
         )
-    _, grads = backward(loss_backward())
-    return value, logits, grads
+    return value, logits, parameter_gradients(backward, loss_backward())

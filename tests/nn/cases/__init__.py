@@ -31,6 +31,7 @@ OTHERS = {
     "Summary",
     "init",
     "observe",
+    "parameter_gradients",
     "remove_parametrizations",
     "spectral_norm",
     "summary",

@@ -33,11 +33,13 @@ def refusal() -> str | None:
 _BODIES = {
     "batch_moments": "_batch_norm",
     "batch_norm_grad": "_batch_norm",
+    "channel_sums": "_step",
     "max_pool": "_max_pool",
     "max_pool_grad": "_max_pool",
     "normalise": "_batch_norm",
     "relu": "_relu",
     "relu_grad": "_relu",
+    "sgd": "_step",
 }
 _DTYPES = ("float32", "float64")
 
