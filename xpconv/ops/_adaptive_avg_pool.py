@@ -12,7 +12,7 @@ from .._arrays import is_complex, is_floating, namespace
 from .._typing import Array, Namespace, Pullback
 from ._layout import as_given, batched
 from ._pool_windows import Axis, OutputSize, adaptive_windows, require_elements
-from ._precision import in_single, rule_in_single
+from ._precision import rule_in_single
 from ._registry import differentiable
 from ._sum_pool import spread, window_sums
 
@@ -30,7 +30,6 @@ def _counts(xp: Namespace, batch: Array, windows: Sequence[Axis]) -> Array | int
     return xp.astype(count, batch.dtype)
 
 
-@in_single
 def _adaptive_avg_pool(n: int, x: Array, output_size: OutputSize) -> Array:
     return adaptive_avg_pool_vjp(n, x, output_size)[0]
 

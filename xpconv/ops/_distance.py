@@ -6,7 +6,7 @@ from .._typing import Array, Pullback
 from ._broadcast import broadcast_shape, sum_to
 from ._loss_operands import loss_rule, operands
 from ._registry import differentiable
-from ._vector_norm import check_order, vector_norm
+from ._vector_norm import vector_norm
 
 
 @loss_rule
@@ -16,7 +16,7 @@ def _pairwise_distance_vjp(
     xp, (x1, x2) = operands(integers="float32", complexes=True, x1=x1, x2=x2)
     shape = broadcast_shape(x1=x1, x2=x2)
     difference = xp.reshape(x1 - x2 + eps, shape or (1,))
-    norm, norm_back = vector_norm(xp, difference, check_order(p), (difference.ndim - 1,))
+    norm, norm_back = vector_norm(xp, difference, p, (difference.ndim - 1,))
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         dx = xp.reshape(norm_back(xp.reshape(dy, norm.shape)), shape)

@@ -91,7 +91,7 @@ def _focal_loss_vjp(
         # d(-(1-p)^g log p) / d(log p) = -(1-p)^g (1 - g p log p / (1-p)), where -log p / (1-p)
         # goes to 1 with p, and p log p to 0 where p does.
         flat = (missing == 0) | (log_p == -math.inf)
-        ratio = xp.where(flat, 1.0, -log_p) / xp.where(flat, 1.0, missing)
+        ratio = xp.where(flat, 1.0, -log_p / missing)
         slope = -damped * (1 + gamma * xp.exp(log_p) * ratio) * rows.weights
         slope = rows.counted(slope * spread(dy))
         return (rows.to_logits(each, total, slope, slope),)

@@ -39,14 +39,12 @@ def _poisson_nll_loss_vjp(
     def dtarget() -> Array:
         if not full:
             return conjugate(xp, -log_rate)
-        return xp.astype(counts, target.dtype) * (log_count + 0.5 / many) - log_rate
+        return xp.where(counts, xp.log(target) + 0.5 / target, 0.0) - log_rate
 
     if full:  # Stirling's approximation of log(target!), for counts above 1
         counts = target > 1
-        many = xp.where(counts, target, constant(xp, 1, target))
-        log_count = xp.log(many)
-        stirling = many * log_count - many + 0.5 * xp.log(2 * math.pi * many)
-        loss = loss + xp.where(counts, stirling, constant(xp, 0, target))
+        stirling = target * xp.log(target) - target + 0.5 * xp.log(2 * math.pi * target)
+        loss = loss + xp.where(counts, stirling, 0.0)
     return finished(xp, loss, reduction, [input, target], [dinput, dtarget])
 
 

@@ -18,13 +18,12 @@ def _kl_div_vjp(
     xp, (input, target) = operands(integers="refused", input=input, target=target)
     broadcast_shape(input=input, target=target)
     if log_target:
-        share, log_share = xp.exp(target), target
+        share = xp.exp(target)
         loss = share * (target - input)
     else:
         share = target
-        some = xp.where(target == 0, constant(xp, 1, target), target)  # 0 log 0 = 0
-        log_share = xp.log(some)
-        loss = target * log_share - target * input
+        entropy = xp.where(target == 0, 0.0, target * xp.log(target))  # 0 log 0 = 0
+        loss = entropy - target * input
 
     def dtarget() -> Array:
         if log_target:

@@ -6,7 +6,7 @@ from .._typing import Array, Pullback
 from ._activation_sigmoid import sigmoid
 from ._loss_binary import binary_costs
 from ._loss_operands import loss_rule, operands, same_shape
-from ._loss_reduce import constant, finished
+from ._loss_reduce import finished
 from ._registry import differentiable
 
 
@@ -35,15 +35,14 @@ def _sigmoid_focal_loss_vjp(
         balance, dbalance = alpha * target + (1 - alpha) * (1 - target), 2 * alpha - 1
 
     none = missed == 0
-    safe = xp.where(none, constant(xp, 1, missed), missed)
 
     def dinput() -> Array:
         # d missed / missed = p q (1 - 2 t) / missed goes to 1 - 2 t where missed vanishes
-        change = xp.where(none, 1 - 2 * target, p * q * (1 - 2 * target) / safe)
+        change = xp.where(none, 1 - 2 * target, p * q * (1 - 2 * target) / missed)
         return balance * damped * (gamma * change * cost + (1 - target) * p - target * q)
 
     def dtarget() -> Array:
-        change = (q - p) * xp.where(none, constant(xp, 0, missed), damped / safe)
+        change = (q - p) * xp.where(none, 0.0, damped / missed)
         return dbalance * damped * cost + balance * (gamma * change * cost - damped * input)
 
     loss = balance * damped * cost

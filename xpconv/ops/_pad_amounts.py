@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 from .._arrays import is_floating
@@ -58,8 +57,6 @@ def kept(shape: Sequence[int], cut: Pairs) -> Key:
 
 def number_of(xp: Namespace, x: Array, value: Any, grow: Pairs) -> Any:
     """Return the constant as a Python number of the array's kind."""
-    if value is not None and not isinstance(value, Real):
-        raise TypeError(f"value must be a real number, got {value!r}")
     if not value or not any(map(any, grow)):
         return value or 0
     if _is_bool(x):

@@ -11,7 +11,7 @@ from ._axis import axis_of
 from ._broadcast import broadcast_shape, sum_to
 from ._precision import rule_in_single
 from ._registry import differentiable
-from ._vector_norm import check_order, vector_norm
+from ._vector_norm import vector_norm
 
 
 def _dot(xp: Namespace, x: Array, y: Array) -> Array:
@@ -28,7 +28,6 @@ def _normalize_vjp(
     xp = namespace(x=x)
     if not is_floating(x):
         raise TypeError(f"x must have a floating dtype, got {x.dtype}")
-    p = check_order(p)
     shape = tuple(x.shape)
     if dim is None:
         axes = tuple(range(x.ndim))
@@ -109,8 +108,7 @@ def _cosine_similarity_vjp(
         """Return x over its length, that length (at least eps), and 1 over it as it was, or 0."""
         norm, _ = vector_norm(xp, x, 2.0, (axis,))
         length = xp.where(norm < eps, eps, norm)
-        inverse = xp.where(norm == 0, 0.0, 1 / xp.where(norm == 0, 1.0, norm))
-        return x / length, length, inverse
+        return x / length, length, xp.where(norm == 0, 0.0, 1 / norm)
 
     (unit1, length1, inverse1), (unit2, length2, inverse2) = unit(first), unit(second)
     y = xp.sum(unit1 * unit2, axis=axis, keepdims=True, dtype=x1.dtype)
