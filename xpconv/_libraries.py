@@ -226,3 +226,25 @@ def memory(library: str, device: Any) -> MemoryInfo | None:
         except (AttributeError, OSError, ValueError):
             return None
     return MemoryInfo(total - free, free, total)
+
+
+def available(library: str, device: Any) -> int | None:
+    """Return the bytes that an array could still take: free ones, and those that a pool keeps."""
+    found = memory(library, device)
+    if found is None or library != "cupy":
+        return None if found is None else found.free
+    with device:
+        pool = importlib.import_module("cupy").get_default_memory_pool()
+        return found.free + int(pool.free_bytes())
+
+
+def release_memory(library: str, device: Any) -> None:
+    """Give back to the system what a library's pool keeps of a device and no array uses."""
+    if library == "cupy":
+        cupy = importlib.import_module("cupy")
+        with device:
+            cupy.get_default_memory_pool().free_all_blocks()
+            cupy.get_default_pinned_memory_pool().free_all_blocks()
+    elif library == "torch" and device.type == "cuda":
+        with activate(library, device):
+            importlib.import_module("torch").cuda.empty_cache()

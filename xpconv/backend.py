@@ -129,6 +129,14 @@ class Backend:
         """Return used, free and total memory of the device in bytes, or None if unknown."""
         return _libraries.memory(self.name, self.device)
 
+    def release_memory(self) -> None:
+        """Give back to the system the device memory that the library keeps and no array uses.
+
+        CuPy and PyTorch keep what was freed for the next array. That is fast, and looks to others
+        as if the memory were in use.
+        """
+        _libraries.release_memory(self.name, self.device)
+
     def context(self) -> AbstractContextManager[Any]:
         """Make the device the library's current one within a ``with`` block."""
         return _libraries.activate(self.name, self.device)

@@ -20,6 +20,7 @@ from . import (
 from ._bodies import Body as Body, body as body
 from ._engine import TASKS as TASKS, Engine as Engine
 from ._offsets import offsets as offsets
+from ._out_of_memory import out_of_memory
 from ._problem import Problem as Problem
 from ._select import chosen as chosen, engine as engine, explain as explain, select as select
 
@@ -48,16 +49,25 @@ __all__ = [
 def forward(problem: Problem, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Return y (N, OH, OW, O) for a channels-last x."""
     problem = problem.of(x)
-    return select(problem, "forward").forward(problem, x, weight, bias)
+    try:
+        return select(problem, "forward").forward(problem, x, weight, bias)
+    except MemoryError as error:
+        raise out_of_memory(problem, "forward", x, error) from error
 
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
     """Return dweight (O, C/G, KH, KW) for channels-last x and dy."""
     problem = problem.of(x)
-    return select(problem, "weight_grad").weight_grad(problem, x, dy)
+    try:
+        return select(problem, "weight_grad").weight_grad(problem, x, dy)
+    except MemoryError as error:
+        raise out_of_memory(problem, "weight_grad", x, error) from error
 
 
 def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     """Return dx (N, H, W, C) for a channels-last dy."""
     problem = problem.of(dy)
-    return select(problem, "input_grad").input_grad(problem, dy, weight)
+    try:
+        return select(problem, "input_grad").input_grad(problem, dy, weight)
+    except MemoryError as error:
+        raise out_of_memory(problem, "input_grad", dy, error) from error

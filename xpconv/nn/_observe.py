@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from .._memory import OutOfMemory
+
 if TYPE_CHECKING:
     from ._module import Module
 
@@ -44,6 +46,29 @@ def unobserved(module: Module) -> Iterator[None]:
         _RUNNING.reset(token)
 
 
+def named(
+    work: Callable[..., Any], layer: Module, inputs: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    """Let a layer's method work, and its way back; where memory runs out, say in which layer."""
+    result = _or_say_where(work, layer, layer, *inputs, **options)
+    if work.__name__ != "forward" or not (isinstance(result, tuple) and len(result) == 2):
+        return result  # what a layer of the user's own returns by mistake is shown to him elsewhere
+    y, back = result
+    return y, functools.partial(_or_say_where, back, layer)
+
+
+def _or_say_where(work: Callable[..., Any], layer: Module, /, *args: Any, **options: Any) -> Any:
+    try:
+        return work(*args, **options)
+    except OutOfMemory as error:
+        error.passing(layer, layer.children())
+        raise
+    except MemoryError as error:
+        first = OutOfMemory(str(error) or "out of memory")
+        first.passing(layer, layer.children())
+        raise first from error
+
+
 def observed(method: Callable[..., Any]) -> Callable[..., Any]:
     """Let a layer's method report to the observer, if there is one."""
 
@@ -51,10 +76,10 @@ def observed(method: Callable[..., Any]) -> Callable[..., Any]:
     def report(self: Module, *inputs: Any, **options: Any) -> Any:
         observers, running = _OBSERVERS.get(), _RUNNING.get()
         if not observers or id(self) in running:  # a method that calls another of its own
-            return method(self, *inputs, **options)
+            return named(method, self, inputs, options)
         token = _RUNNING.set(running | {id(self)})
         try:
-            result = method(self, *inputs, **options)
+            result = named(method, self, inputs, options)
         finally:
             _RUNNING.reset(token)
         arrays = tuple(

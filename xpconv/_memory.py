@@ -1,0 +1,52 @@
+"""What happens when memory runs out: an error that says what asked for it, and what would fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class OutOfMemory(MemoryError):
+    """There is no memory for what an operation makes.
+
+    Parameters
+    ----------
+    text : str
+        What was asked for, and what would fit.
+
+    Notes
+    -----
+    On its way out of a network each layer adds its name (`passing`).
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._text = text
+        self._names: list[str] = []
+        self._kind = ""
+        self._last: Any = None
+
+    def passing(self, layer: Any, children: dict[str, Any]) -> None:
+        """Note that the error comes out of a layer with these layers inside."""
+        if self._last is None:
+            self._kind = type(layer).__name__
+        else:
+            inside = [name for name, child in children.items() if child is self._last]
+            self._names[:0] = inside[:1]
+        self._last = layer
+
+    def __str__(self) -> str:
+        """Return the text behind the layer's name."""
+        if not self._kind:
+            return self._text
+        name = f"layer {'.'.join(self._names)!r} ({self._kind})" if self._names else self._kind
+        return f"{name}: {self._text}"
+
+
+def in_words(count: int) -> str:
+    """Write a number of bytes as a person reads it."""
+    size, unit = float(count), "bytes"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size < 1024:
+            break
+        size, unit = size / 1024, larger
+    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
