@@ -28,6 +28,8 @@ _BODIES = {
     "max_pool": "_max_pool",
     "max_pool_grad": "_max_pool",
     "normalise": "_batch_norm",
+    "relu": "_activation",
+    "relu_grad": "_activation",
     "scatter": "_windows",
     "sgd": "_optimizer",
     "adam": "_optimizer",

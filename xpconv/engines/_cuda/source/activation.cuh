@@ -1,0 +1,26 @@
+// The rectifier and its way back, V neighbouring numbers a thread, in whatever order they lie.
+
+// max(x, 0); NaN stays.
+template <class S, int V, class I>
+__global__ void relu(const Pack<S, V>* x, Pack<S, V>* y, I count) {
+  FOR_EACH(i, count) {
+    Pack<S, V> numbers = x[i];
+    for (int v = 0; v < V; v++) {
+      if (wide(numbers.at[v]) <= 0) numbers.at[v] = narrow<S>(0);
+    }
+    y[i] = numbers;
+  }
+}
+
+// dy where the output is not <= 0, also where it is NaN; else 0.
+template <class S, int V, class I>
+__global__ void relu_grad(const Pack<S, V>* dy, const Pack<S, V>* y, Pack<S, V>* dx, I count) {
+  FOR_EACH(i, count) {
+    Pack<S, V> numbers = dy[i];
+    const Pack<S, V> seen = y[i];
+    for (int v = 0; v < V; v++) {
+      if (wide(seen.at[v]) <= 0) numbers.at[v] = narrow<S>(0);
+    }
+    dx[i] = numbers;
+  }
+}
