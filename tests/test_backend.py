@@ -511,3 +511,11 @@ def test_host_data_comes_over_in_every_order(backend: Library, odd) -> None:
 def test_backends_are_copied_and_pickled_by_name(backend: Library) -> None:
     pickled = pickle.loads(pickle.dumps(backend.backend))  # noqa: S301  (what we have just written)
     assert backend.backend == copy.deepcopy(backend.backend) == pickled
+
+
+def test_bfloat16_of_cupy_is_that_of_ml_dtypes() -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    backend = xpconv.Backend("cupy", SimpleNamespace(), None)
+    assert backend._own_dtype("bfloat16") == np.dtype(ml_dtypes.bfloat16)
+    with pytest.raises(ValueError, match="cupy has no dtype 'bfloat17'"):
+        backend._own_dtype("bfloat17")

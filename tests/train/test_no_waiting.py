@@ -33,3 +33,28 @@ def test_a_step_never_asks_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
                 loss, logits = trainer.step(x, y)
                 trainer.means.add({"loss": loss, "accuracy": train.accuracy(logits, y)}, x.shape[0])
     assert trainer.means.read()["loss"] > 0
+
+
+@pytest.mark.parametrize("backend", ["cupy"], indirect=True)
+@pytest.mark.parametrize("precision", [None, "fp16", "bf16"])
+def test_a_step_on_a_gpu_never_waits(backend: Any, precision: str | None) -> None:
+    """CuPy itself refuses to wait."""
+    import cupyx
+
+    trainer = train.Trainer(
+        network(),
+        backend=backend.backend,
+        optimizer=optim.Adam(),
+        precision=precision,
+        clip_norm=1.0,
+        progress=False,
+    )
+    digits = images(8)
+    x, y = backend.array(digits.x), backend.array(digits.y)
+    with use_stream(trainer.stream), ops.labels_checked():
+        trainer.step(x, y)  # kernels are compiled
+        with cupyx.allow_synchronize(False):
+            for _ in range(2):
+                loss, logits = trainer.step(x, y)
+                trainer.means.add({"loss": loss, "accuracy": train.accuracy(logits, y)}, 8)
+    assert trainer.means.read()["loss"] > 0

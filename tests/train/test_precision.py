@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.backends import Library, host
+from tests.backends import Library, dtype_name, host
 from tests.nn.cases import CASES
 from tests.nn.layers import Case, run
 from tests.train.small import assert_same_bits, host_state, images, network
@@ -267,6 +267,45 @@ def test_the_float32_weights_come_back(backend: Library, name: str) -> None:
     np.testing.assert_allclose(half, wide, atol=0.05)
 
 
+class Heads(nn.Module):
+    """A network with two outputs."""
+
+    def __init__(self) -> None:
+        self.one, self.other = nn.Linear(4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: Any, training: bool = False) -> tuple[Any, Any]:
+        (y, back), (z, other_back) = self.one.forward(x), self.other.forward(x)
+
+        def backward(dy: tuple[Any, Any]) -> tuple[Any, dict[str, Any]]:
+            (dx, grads), (other_dx, other_grads) = back(dy[0]), other_back(dy[1])
+            named = {f"one.{key}": grad for key, grad in grads.items()}
+            return dx + other_dx, named | {f"other.{k}": g for k, g in other_grads.items()}
+
+        return (y, z), backward
+
+
+@HALF
+@EACH
+def test_several_outputs(backend: Library, name: str) -> None:
+    """Each is float32 for the loss, and each gradient goes back in half precision."""
+    model = Heads().to(backend.spec)
+    x = backend.array(np.linspace(-1, 1, 8).reshape(2, 4), "float32")
+
+    def loss(outputs: tuple[Any, Any], target: Any) -> tuple[Any, Any]:
+        assert [dtype_name(part) for part in outputs] == ["float32"] * 2
+        y, z = outputs
+        return (y * z).sum(), lambda: (z, y)
+
+    both = types.SimpleNamespace(forward=loss)
+    exact = train.gradients(model, both, x, x)
+    value, outputs, grads, _ = Precision(name, model, backend.backend).gradients(model, both, x, x)
+    assert float(value) == pytest.approx(float(exact[0]), rel=0.05, abs=0.02)
+    assert len(outputs) == 2
+    for key, grad in exact[2].items():
+        np.testing.assert_allclose(host(grads[key]), host(grad), rtol=0.05, atol=0.02)
+        assert dtype_name(grads[key]) == "float32"
+
+
 # --- a whole run ----------------------------------------------------------------------------------
 
 
@@ -397,6 +436,15 @@ def test_tf32_is_refused_where_it_is_too_late(
     with pytest.raises(BackendError, match=f"={int(not allowed)} is set.*to {word} TF32"):
         set_tf32(allowed)
     assert os.environ["CUPY_TF32"] == str(int(not allowed))  # what is in force
+
+
+@pytest.mark.parametrize(("name", "decided"), [("tf32", 5), ("fp32", 1)])
+def test_a_trainer_decides_about_tf32(
+    cupy_stand_in: types.SimpleNamespace, name: str, decided: int
+) -> None:
+    place: Any = types.SimpleNamespace(name="cupy")
+    assert Precision(name, network(), place).name == name
+    assert cupy_stand_in.decided == decided
 
 
 def test_half_precision_does_without_tf32(

@@ -129,7 +129,7 @@ class Precision:
         with self.weights(model):
             value, logits, grads = gradients(_InHalf(model, self), loss, x, y)
         if self.scaler is None:
-            return value, logits, _single(grads), None
+            return value, logits, {key: _single(grad) for key, grad in grads.items()}, None
         unscaled, found_inf = self.scaler.unscale(grads)
         self.scaler.update(found_inf)
         return value, logits, unscaled, found_inf
@@ -184,9 +184,7 @@ def _cast(x: Array, dtype: DType) -> Array:
 
 
 def _single(value: Any) -> Any:
-    """Return half-precision arrays, in tuples and dicts too, as float32."""
-    if isinstance(value, dict):
-        return {key: _single(part) for key, part in value.items()}
+    """Return half-precision arrays, in tuples too, as float32."""
     return _map(lambda x: _cast(x, array_namespace(x).float32) if is_half(x) else x, value)
 
 
