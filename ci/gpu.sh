@@ -7,10 +7,10 @@
 #   JOBS=4 ci/gpu.sh           so many test processes share the GPU (default: 8; 1 without pytest-xdist)
 # A virtual environment is made for the run and thrown away. To use one that has xpconv's `test` and `peers`
 # extras and CuPy already (a machine without a network): PYTHON=python ci/gpu.sh
-# What such a machine lacks can come as wheels unpacked into a folder, since all but CuPy, NumPy and PyTorch are
-# plain Python:
+# What such a machine lacks can come as wheels for its Python and platform, unpacked into a folder:
 #   elsewhere:  pip download --only-binary=:all: --no-deps -d wheels array-api-compat array-api-extra array-api-strict \
-#                   pytest pluggy iniconfig packaging hypothesis sortedcontainers pytest-xdist execnet safetensors scikit-learn …
+#                   pytest pluggy iniconfig packaging hypothesis sortedcontainers attrs pytest-xdist execnet ml_dtypes
+#               (and safetensors, scikit-learn, Pillow, rich, matplotlib with what they need, for the command's tests)
 #   there:      for w in wheels/*.whl; do unzip -q "$w" -d site; done; PYTHONPATH=$PWD/site PYTHON=python3 ci/gpu.sh
 # PyTorch is optional: the benchmarks compare with it where it sees the GPU.
 set -euo pipefail
