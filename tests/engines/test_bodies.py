@@ -47,6 +47,7 @@ def test_relu(size: int, dtype: str, seed: int) -> None:
     np.testing.assert_array_equal(dx, np.where(y <= 0, 0, dy))
 
 
+@NEEDED
 def test_relu_keeps_the_memory_order() -> None:
     x = np.moveaxis(np.ones((4, 32, 32, 8), np.float32), -1, 1)
     y, back = ops.vjp(ops.relu, x)
