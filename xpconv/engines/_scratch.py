@@ -1,30 +1,87 @@
-"""Memory for what is needed during one piece of work only, at addresses that vectors like."""
+"""Memory that is used again, at addresses that vectors like.
+
+A page that the system hands out for the first time costs more than what is computed on it: 1.4 us
+for 4 KiB where a rectifier takes 0.15 us. So blocks of arrays that are no longer used are kept, up
+to a limit, and serve the next array of their size.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
+from typing import Any
 
 import numpy as np
 
 _LINE = 64  # bytes of a cache line; a vector across two of them costs twice
-_KEPT = 4 * 2**20  # bytes; a larger block is given back at once
+_SMALL = 2**17  # bytes that the C library keeps for itself when they are freed
 _MINE = threading.local()
+
+
+class _Blocks:
+    """Unused blocks by their size, so many bytes of them at most."""
+
+    def __init__(self, limit: int = 2**28) -> None:
+        self.limit = limit
+        self.free: defaultdict[int, list[np.ndarray]] = defaultdict(list)
+        self.held = 0
+
+    def take(self, size: int) -> np.ndarray:
+        # Each of these steps is one that no other thread can interrupt.
+        try:
+            block = self.free[size].pop()
+        except IndexError:
+            return np.empty(size + _LINE, dtype=np.uint8)
+        self.held -= size
+        return block
+
+    def give_back(self, block: np.ndarray, size: int) -> None:
+        # It may be called while Python ends, when the module's names are gone.
+        if self.held + size <= self.limit:
+            self.held += size
+            self.free[size].append(block)
+
+
+_BLOCKS = _Blocks()
+
+
+class _Loan:
+    """Owner of an array's memory: NumPy lets go of it when the last view is gone."""
+
+    __slots__ = ("__array_interface__", "block", "blocks", "size")
+
+    def __init__(self, blocks: _Blocks, size: int, wanted: int) -> None:
+        self.blocks, self.size, self.block = blocks, size, blocks.take(size)
+        address = self.block.ctypes.data
+        self.__array_interface__: dict[str, Any] = {
+            "data": (address + -address % _LINE, False),
+            "shape": (wanted,),
+            "typestr": "|u1",
+            "version": 3,
+        }
+
+    def __del__(self) -> None:
+        self.blocks.give_back(self.block, self.size)
 
 
 def aligned(size: int, dtype: np.dtype) -> np.ndarray:
     """Return ``size`` numbers, whatever they are, from the beginning of a cache line on."""
-    wanted = size * dtype.itemsize
-    block = np.empty(wanted + _LINE, dtype=np.uint8)
-    skipped = -block.ctypes.data % _LINE
-    return block[skipped : skipped + wanted].view(dtype)
+    wanted = int(size) * dtype.itemsize
+    if wanted <= _SMALL:
+        block = np.empty(wanted + _LINE, dtype=np.uint8)
+        skipped = -block.ctypes.data % _LINE
+        return block[skipped : skipped + wanted].view(dtype)
+    # Sizes in steps of an eighth, so that arrays of nearly one size share blocks.
+    step = 1 << max(wanted.bit_length() - 4, 12)
+    return np.asarray(_Loan(_BLOCKS, -(-wanted // step) * step, wanted)).view(dtype)
 
 
 def scratch(size: int, dtype: np.dtype) -> np.ndarray:
     """Return ``size`` numbers, whatever they are, until the same thread asks again."""
-    wanted = size * dtype.itemsize
-    if wanted > _KEPT:
-        return aligned(size, dtype)
+    wanted = int(size) * dtype.itemsize
     block = getattr(_MINE, "block", None)
     if block is None or block.nbytes < wanted:
-        block = _MINE.block = aligned(max(wanted, 2**16), np.dtype(np.uint8))
+        block = aligned(max(wanted, 2**16), np.dtype(np.uint8))
+        if wanted <= 2**22:  # larger ones are not kept for a thread alone
+            _MINE.block = block
     return block[:wanted].view(dtype)

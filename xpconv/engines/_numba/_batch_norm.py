@@ -10,6 +10,7 @@ from ._jit import jit
 from ._rows import in_parts, like, rows
 
 _PARTS = 64
+_FEW = 128  # rows that are added up by themselves: rounding grows with the longest sum
 
 
 @np.errstate(all="ignore")  # what is not finite passes without a word
@@ -46,12 +47,40 @@ def _moments(x: Any, first: int, last: int, sums: Any) -> None:
     channels = x.shape[1]
     shift, total, squares = sums[0], sums[1], sums[2]
     shift[:] = x[first]
-    for row in range(first, last):
-        line = x[row]
-        for c in range(channels):
-            d = line[c] - shift[c]
-            total[c] += d
-            squares[c] += d * d
+    few, few_squares = np.zeros_like(total), np.zeros_like(total)
+    for begin in range(first, last, _FEW):
+        few[:], few_squares[:] = 0, 0
+        for row in range(begin, min(begin + _FEW, last)):
+            line = x[row]
+            for c in range(channels):
+                d = line[c] - shift[c]
+                few[c] += d
+                few_squares[c] += d * d
+        total += few
+        squares += few_squares
+
+
+def channel_sums(x: np.ndarray) -> np.ndarray:
+    """Return the sums of the channels of x (N, C, ...)."""
+    given = rows(x)
+    sums = np.zeros((_PARTS, given.shape[1]), dtype=x.dtype)
+    parts = in_parts(lambda part, a, b: _totals(given, a, b, sums[part]), *given.shape)
+    with np.errstate(all="ignore"):
+        total: np.ndarray = sums[:parts].sum(axis=0)
+    return total
+
+
+@jit
+def _totals(x: Any, first: int, last: int, total: Any) -> None:
+    channels = x.shape[1]
+    few = np.zeros_like(total)
+    for begin in range(first, last, _FEW):
+        few[:] = 0
+        for row in range(begin, min(begin + _FEW, last)):
+            line = x[row]
+            for c in range(channels):
+                few[c] += line[c]
+        total += few
 
 
 def normalise(
@@ -109,11 +138,16 @@ def batch_norm_grad(
 def _sums(dy: Any, x: Any, mean: Any, first: int, last: int, sums: Any) -> None:
     channels = x.shape[1]
     total, products = sums[0], sums[1]
-    for row in range(first, last):
-        line, other = dy[row], x[row]
-        for c in range(channels):
-            total[c] += line[c]
-            products[c] += line[c] * (other[c] - mean[c])
+    few, few_products = np.zeros_like(total), np.zeros_like(total)
+    for begin in range(first, last, _FEW):
+        few[:], few_products[:] = 0, 0
+        for row in range(begin, min(begin + _FEW, last)):
+            line, other = dy[row], x[row]
+            for c in range(channels):
+                few[c] += line[c]
+                few_products[c] += line[c] * (other[c] - mean[c])
+        total += few
+        products += few_products
 
 
 @jit

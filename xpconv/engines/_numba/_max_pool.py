@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .._threads import each, thread_count
+from .._scratch import aligned
 from ._jit import jit
-from ._rows import channels_last
-
-_ALONE = 2**16  # numbers that one thread goes over before a second has woken up
+from ._rows import channels_last, in_parts
 
 Window = Any
 """Equal windows along one axis: size, kernel, stride, padding, dilation and out."""
@@ -37,10 +35,11 @@ def max_pool(
     """
     given, table = _five(x), _table(windows)
     shape = (x.shape[0], *table[:, 5], x.shape[1])
-    y = np.empty(shape, dtype=x.dtype)
+    y = aligned(math.prod(shape), x.dtype).reshape(shape)
     small = np.uint8 if table[:, 1].prod() <= 256 else np.int32
-    number = np.empty(shape, dtype=small)
-    _over_images(lambda n: _largest(given[n], table, y[n], number[n]), y.size, x.shape[0])
+    number = aligned(math.prod(shape), np.dtype(small)).reshape(shape)
+    width = given.size // max(x.shape[0], 1)
+    in_parts(lambda _, a, b: _largest(given, table, y, number, a, b), x.shape[0], width)
     position = _positions(number, table) if positions else None
     return (
         _returned(y, windows),
@@ -52,8 +51,10 @@ def max_pool(
 def max_pool_grad(dy: np.ndarray, numbers: np.ndarray, windows: Sequence[Window]) -> np.ndarray:
     """Send each output's gradient to the largest element of its window."""
     given, which, table = _five(dy), _five(numbers), _table(windows)
-    dx = np.zeros((dy.shape[0], *table[:, 0], dy.shape[1]), dtype=dy.dtype)
-    _over_images(lambda n: _route(given[n], which[n], table, dx[n]), dx.size, dy.shape[0])
+    shape = (dy.shape[0], *table[:, 0], dy.shape[1])
+    dx = aligned(math.prod(shape), dy.dtype).reshape(shape)
+    width = dx.size // max(dy.shape[0], 1)
+    in_parts(lambda _, a, b: _route(given, which, table, dx, a, b), dy.shape[0], width)
     return _returned(dx, windows)
 
 
@@ -75,10 +76,6 @@ def _returned(y: np.ndarray, windows: Sequence[Window]) -> np.ndarray:
     return np.moveaxis(y.reshape(shape), -1, 1)
 
 
-def _over_images(work: Any, size: int, images: int) -> None:
-    each(work, images, 1 if size <= _ALONE else thread_count())
-
-
 @jit
 def _within(w: Any, o: int) -> tuple[int, int, int]:
     """Where a window starts, and the range of its elements that lie within the input."""
@@ -87,11 +84,17 @@ def _within(w: Any, o: int) -> tuple[int, int, int]:
 
 
 @jit
-def _largest(x: Any, table: Any, y: Any, number: Any) -> None:
-    """Fill y and number (D, H, W, C) of one image.
+def _largest(x: Any, table: Any, y: Any, number: Any, first: int, last: int) -> None:
+    """Fill y and number (N, D, H, W, C) for some images.
 
     The first of equal elements wins, and the last NaN, as where PyTorch reads row by row.
     """
+    for n in range(first, last):
+        _largest_of_image(x[n], table, y[n], number[n])
+
+
+@jit
+def _largest_of_image(x: Any, table: Any, y: Any, number: Any) -> None:
     _, height, width = table[:, 1]
     for od in range(table[0, 5]):
         d, d_low, d_high = _within(table[0], od)
@@ -115,8 +118,15 @@ def _largest(x: Any, table: Any, y: Any, number: Any) -> None:
 
 
 @jit
-def _route(dy: Any, number: Any, table: Any, dx: Any) -> None:
-    """Add dy of one image to where its windows' largest elements stand."""
+def _route(dy: Any, number: Any, table: Any, dx: Any, first: int, last: int) -> None:
+    """Add dy to where its windows' largest elements stand, for some images."""
+    for n in range(first, last):
+        dx[n] = 0
+        _route_of_image(dy[n], number[n], table, dx[n])
+
+
+@jit
+def _route_of_image(dy: Any, number: Any, table: Any, dx: Any) -> None:
     _, height, width = table[:, 1]
     for od in range(table[0, 5]):
         d, d_low, d_high = _within(table[0], od)

@@ -9,8 +9,8 @@ import numpy as np
 from .._scratch import aligned
 from .._threads import each, thread_count
 
-_ALONE = 2**16  # numbers that one thread goes over before a second has woken up
-_ROWS = 2**14  # numbers of a part whose sums are added up by themselves
+_ALONE = 2**17  # numbers that one thread goes over before a second has woken up
+_PART = 2**16  # numbers of a part whose sums are added up by themselves
 
 
 def channels_last(x: np.ndarray) -> np.ndarray:
@@ -36,7 +36,7 @@ def in_parts(work: Callable[[int, int, int], object], count: int, width: int) ->
 
     The parts depend on the sizes alone, so that sums of their sums do not depend on the threads.
     """
-    parts = max(1, min(count, count * width // _ROWS, 64))
+    parts = max(1, min(count, count * width // _PART, 64))
     edges = [k * count // parts for k in range(parts + 1)]
     threads = 1 if count * width <= _ALONE else thread_count()
     each(lambda part: work(part, edges[part], edges[part + 1]), parts, threads)

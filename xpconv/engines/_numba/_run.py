@@ -150,7 +150,8 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     shape = (geometry.products, elements.size, geometry.inner, geometry.outs)
     parts = min(_PARTS, _PARTIAL // (math.prod(shape) * x.itemsize), problem.batch)
     parts = 1 if plan.flops < _THREADED else max(1, parts)
-    sums = np.zeros((parts, *shape), dtype=x.dtype)
+    sums = aligned(parts * math.prod(shape), x.dtype).reshape(parts, *shape)
+    sums[...] = 0
     numbers, steps = memory(x)
     in_place = plan.inside and x.flags.c_contiguous
     geometry = geometry._replace(in_place=in_place)
@@ -170,7 +171,8 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
         )  # fmt: skip
 
     each(work, parts * len(splits), threads)
-    dweight = np.empty((problem.out_channels, problem.group_in, elements.size), dtype=x.dtype)
+    dweight = aligned(problem.out_channels * problem.group_in * elements.size, x.dtype)
+    dweight = dweight.reshape(problem.out_channels, problem.group_in, elements.size)
     share(
         lambda first, last: unpack(sums, dweight, first, last),
         problem.out_channels,

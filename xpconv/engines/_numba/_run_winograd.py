@@ -157,7 +157,8 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
         if threads_for(work.flops, 2) > 1
         else 1
     )
-    sums = np.zeros((parts, *shape), dtype=x.dtype)
+    sums = aligned(parts * math.prod(shape), x.dtype).reshape(parts, *shape)
+    sums[...] = 0
     pieces = work.pieces(work.budget(threads), parts)
     edges = np.searchsorted(pieces[:, 0], [k * problem.batch // parts for k in range(parts + 1)])
     blocks = math.ceil(outs / (2 * work.lanes))
@@ -177,7 +178,7 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
         )  # fmt: skip
 
     each(some, parts * count, threads)
-    dweight = np.empty((outs, inner, 9), dtype=x.dtype)
+    dweight = aligned(outs * inner * 9, x.dtype).reshape(outs, inner, 9)
     share(
         lambda a, b: kernel_gradients(tiling.m, sums, dweight, 2 * work.lanes, a, b), inner, threads
     )

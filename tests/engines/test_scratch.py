@@ -1,0 +1,78 @@
+"""Memory that is used again: aligned, never twice at a time, given back when the last view goes."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from xpconv.engines import _scratch
+from xpconv.engines._scratch import aligned, scratch
+
+FLOAT = np.dtype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def blocks(monkeypatch: pytest.MonkeyPatch) -> _scratch._Blocks:
+    fresh = _scratch._Blocks()
+    monkeypatch.setattr(_scratch, "_BLOCKS", fresh)
+    return fresh
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 40_000, 10**6])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_arrays_begin_with_a_cache_line(size: int, dtype: str) -> None:
+    array = aligned(size, np.dtype(dtype))
+    assert array.shape == (size,)
+    assert array.dtype == dtype
+    assert array.flags.writeable
+    assert size == 0 or array.ctypes.data % 64 == 0
+    array[...] = 1
+
+
+def test_memory_serves_again_when_the_last_view_is_gone(blocks: _scratch._Blocks) -> None:
+    array = aligned(10**5, FLOAT)
+    address, view = array.ctypes.data, array.reshape(10, -1)[3:, ::2].T
+    del array
+    other = aligned(10**5, FLOAT)
+    assert other.ctypes.data != address
+    del view
+    assert blocks.held > 0
+    third = aligned(10**5, FLOAT)
+    assert third.ctypes.data == address
+    assert blocks.held == 0
+
+
+def test_no_more_is_kept_than_the_limit(blocks: _scratch._Blocks) -> None:
+    blocks.limit = 10**6
+    arrays = [aligned(10**5, FLOAT) for _ in range(5)]
+    del arrays
+    assert 0 < blocks.held <= 10**6
+
+
+def test_arrays_never_share_memory() -> None:
+    def work() -> None:
+        for k in range(50):
+            arrays = [aligned(50_000 + 5_000 * i, FLOAT) for i in range(4)]
+            for i, array in enumerate(arrays):
+                array[...] = 10 * k + i
+            wrong.extend(i for i, array in enumerate(arrays) if (array != 10 * k + i).any())
+
+    wrong: list[int] = []
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_scratch_is_a_threads_own() -> None:
+    mine = scratch(1000, FLOAT)
+    theirs: list[int] = []
+    thread = threading.Thread(target=lambda: theirs.append(scratch(1000, FLOAT).ctypes.data))
+    thread.start()
+    thread.join()
+    assert scratch(500, FLOAT).ctypes.data == mine.ctypes.data != theirs[0]
+    assert scratch(3 * 2**20, FLOAT).size == 3 * 2**20
