@@ -32,7 +32,6 @@ def refusal() -> str | None:
 # body -> the module here that has a function of this name
 _BODIES = {
     "batch_moments": "_batch_norm",
-    "channel_sums": "_batch_norm",
     "batch_norm_grad": "_batch_norm",
     "channel_sums": "_step",
     "max_pool": "_max_pool",

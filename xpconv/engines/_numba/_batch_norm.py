@@ -60,29 +60,6 @@ def _moments(x: Any, first: int, last: int, sums: Any) -> None:
         squares += few_squares
 
 
-def channel_sums(x: np.ndarray) -> np.ndarray:
-    """Return the sums of the channels of x (N, C, ...)."""
-    given = rows(x)
-    sums = np.zeros((_PARTS, given.shape[1]), dtype=x.dtype)
-    parts = in_parts(lambda part, a, b: _totals(given, a, b, sums[part]), *given.shape)
-    with np.errstate(all="ignore"):
-        total: np.ndarray = sums[:parts].sum(axis=0)
-    return total
-
-
-@jit
-def _totals(x: Any, first: int, last: int, total: Any) -> None:
-    channels = x.shape[1]
-    few = np.zeros_like(total)
-    for begin in range(first, last, _FEW):
-        few[:] = 0
-        for row in range(begin, min(begin + _FEW, last)):
-            line = x[row]
-            for c in range(channels):
-                few[c] += line[c]
-        total += few
-
-
 def normalise(
     x: np.ndarray,
     mean: np.ndarray,
