@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from .._memory import OutOfMemory
+from ._way_back import WayBack, go_back
 
 if TYPE_CHECKING:
     from ._module import Module
@@ -54,7 +55,7 @@ def named(
     if work.__name__ != "forward" or not (isinstance(result, tuple) and len(result) == 2):
         return result  # what a layer of the user's own returns by mistake is shown to him elsewhere
     y, back = result
-    return y, functools.partial(_or_say_where, back, layer)
+    return y, WayBack(lambda dy, wish: _or_say_where(go_back, layer, back, dy, wish))
 
 
 def _or_say_where(work: Callable[..., Any], layer: Module, /, *args: Any, **options: Any) -> Any:
