@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.backends import Library, host
+from tests.backends import Library
 from tests.nn.gradients import assert_gradients
 from tests.nn.layers import placed
 from tests.refusals import refused
