@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from numbers import Number
 from typing import Any
 
 import array_api_extra as xpx
@@ -49,6 +50,7 @@ def namespace(required: tuple[str, ...] = (), /, **arrays: Array | None) -> Name
 
 _NAMESPACES: dict[type, Namespace] = {}  # found once for each type of array: asking takes longer
 _ARE_ARRAYS: dict[type, bool] = {}
+_ARE_NUMBERS: dict[type, bool] = {}
 
 
 def is_array(value: Any) -> bool:
@@ -57,6 +59,14 @@ def is_array(value: Any) -> bool:
     if kind not in _ARE_ARRAYS:
         _ARE_ARRAYS[kind] = is_array_api_obj(value)
     return _ARE_ARRAYS[kind]
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number of Python's or a scalar of NumPy's."""
+    kind = type(value)
+    if kind not in _ARE_NUMBERS:
+        _ARE_NUMBERS[kind] = isinstance(value, Number)
+    return _ARE_NUMBERS[kind]
 
 
 def _namespace_of(name: str, array: Array) -> Namespace:

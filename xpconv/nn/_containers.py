@@ -77,6 +77,11 @@ class Sequential(_Container):
 
         return x, backward
 
+    def _in_a_row(self) -> list[tuple[str, str]]:
+        """Names of layers whose output goes to one other alone, and of that one."""
+        names = list(self._layers)
+        return list(zip(names, names[1:], strict=False))
+
     def _first_to_train(self) -> int:
         """The place of the first layer with parameters: no gradient is of use before it."""
         places = (place for place, layer in enumerate(self) if layer.parameters())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -158,6 +159,18 @@ class Graph(Module):
             return dinputs if count > 1 else dinputs[0], grads
 
         return plan.result(values), backward
+
+    def _in_a_row(self) -> list[tuple[str, str]]:
+        """Names of layers whose output goes to one other alone, and of that one."""
+        plan = self._training
+        uses = Counter(plan.ends) + Counter(i for step in plan.steps for i in step.sources)
+        calls = Counter(step.name for step in plan.steps)
+        pairs = []
+        for name, sources in plan.steps:
+            before = plan.steps[sources[0] - self._count].name if sources[0] >= self._count else ""
+            if len(sources) == uses[sources[0]] == calls[name] == calls[before] == 1:
+                pairs.append((before, name))
+        return pairs
 
     def _matters(self, plan: _Plan, wish: Wish) -> list[bool]:
         """For every value, whether its gradient is of use: to parameters before it, or itself."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from numbers import Number
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .._arrays import is_array
+from .._arrays import is_array, is_number
 from .._typing import Array, DType
 from ..backend import Backend, backend_of, get_backend
 from ._node import Node
@@ -110,8 +109,8 @@ class Module:
         """
         found: dict[str, Module] = {}
         for name, value in vars(self).items():
-            if isinstance(value, Module | list | tuple | dict) and not name.startswith("_"):
-                found |= _modules_in(name, value)
+            if isinstance(value, _HOLDERS) and not name.startswith("_"):
+                _add_modules(found, name, value)
         return found
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
@@ -122,12 +121,15 @@ class Module:
 
     def _own_state(self) -> dict[str, Array]:
         """Arrays that are this module's own: parameters first, then buffers, as PyTorch orders."""
-        own = {
-            name: value
-            for name, value in vars(self).items()
-            if not name.startswith("_") and _is_array(value, name in self.buffer_names)
-        }
-        return dict(sorted(own.items(), key=lambda item: item[0] in self.buffer_names))
+        parameters, buffers = {}, {}
+        for name, value in vars(self).items():
+            if is_array(value) and not name.startswith("_"):
+                # NumPy makes scalars of 0-d arrays in arithmetic; elsewhere they may be sizes.
+                if name in self.buffer_names:
+                    buffers[name] = value
+                elif not is_number(value):
+                    parameters[name] = value
+        return parameters | buffers
 
     def _slots(self) -> dict[str, tuple[Module, str]]:
         """For every key of the state dict, the module and the attribute that hold the array.
@@ -236,14 +238,14 @@ class Module:
             raise KeyError(f"{type(self).__name__} has no parameter or buffer {unknown}")
         for key, array in arrays.items():
             old = getattr(*slots[key])
-            if not isinstance(array, Number) and not is_array(array):
+            if not is_number(array) and not is_array(array):
                 raise TypeError(f"{key} must be an array, got {type(array).__name__}")
             shape = tuple(getattr(array, "shape", ()))
             if shape != tuple(old.shape):
                 raise ValueError(f"{key} has shape {tuple(old.shape)}, got an array of {shape}")
         for key, array in arrays.items():
             module, name = slots[key]
-            if isinstance(array, Number):  # what NumPy makes of a 0-d array in arithmetic
+            if is_number(array):  # what NumPy makes of a 0-d array in arithmetic
                 old = getattr(module, name)
                 array = backend_of(old).asarray(array, dtype=old.dtype)
             setattr(module, name, array)
@@ -280,6 +282,29 @@ class Module:
         self.update(moved)
         return self
 
+    def fuse(self) -> Module:
+        """Return a copy for inference, with every batch norm folded into the convolution before it.
+
+        Returns
+        -------
+        Module
+            A model that computes the same, to rounding, in fewer passes over memory: convolutions
+            have other weights, and `Identity` stands where their batch norms were. Folded are
+            those that follow a `Conv1d`, `Conv2d` or `Conv3d` in a `Sequential` or a `Graph`, at
+            any depth, where nothing else sees the convolution's output and neither layer is used
+            twice. Do not train it: the statistics are constants in it.
+
+        Examples
+        --------
+        >>> from xpconv import nn
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3, bias=False), nn.BatchNorm2d(2), nn.ReLU())
+        >>> list(model.fuse().state_dict())
+        ['0.weight', '0.bias']
+        """
+        from ._fuse import fuse
+
+        return fuse(self)
+
     def summary(self, input_shape: tuple[int, ...]) -> Summary:
         """Return a table of the layers for one input of the given shape, without the batch axis."""
         from ._summary import summary
@@ -301,25 +326,17 @@ class Module:
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
 
 
-def _is_array(value: Any, buffer: bool) -> bool:
-    """Whether a value is an array.
-
-    NumPy's scalars may be sizes or rates; they count only where a buffer is expected, since NumPy
-    makes scalars of 0-d arrays in arithmetic.
-    """
-    return is_array(value) and (buffer or not isinstance(value, Number))
+_HOLDERS = (Module, list, tuple, dict)
 
 
-def _modules_in(name: str, value: Any) -> Iterator[tuple[str, Module]]:
-    """Yield a module, or the modules in a list or a dict of them, at any depth."""
+def _add_modules(found: dict[str, Module], name: str, value: Any) -> None:
+    """Add a module, or the modules in a list or a dict of them, at any depth."""
     if isinstance(value, Module):
-        yield name, value
-    elif isinstance(value, list | tuple):
-        for i, entry in enumerate(value):
-            yield from _modules_in(f"{name}.{i}", entry)
-    elif isinstance(value, dict):
-        for key, entry in value.items():
-            yield from _modules_in(f"{name}.{key}", entry)
+        found[name] = value
+        return
+    for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(entry, _HOLDERS):
+            _add_modules(found, f"{name}.{key}", entry)
 
 
 def _size(array: Array) -> int:

@@ -13,6 +13,7 @@ from ._rows import in_parts, rows
 _WIDE = 64  # numbers of a row, at least: loops over few channels are mostly overhead
 _LINE = 1024
 _PARTS = 64
+_ALONE = 2**16  # numbers that one thread goes over before a second has woken up
 
 
 def channel_sums(x: np.ndarray) -> np.ndarray:
@@ -67,7 +68,10 @@ def sgd(
             end = min(b * _LINE, size)
             _sgd(*flat, a * _LINE, end, buffers is not None, *numbers)
 
-        in_parts(work, -(-size // _LINE), _LINE)
+        if size < _ALONE:
+            work(0, 0, -(-size // _LINE))
+        else:
+            in_parts(work, -(-size // _LINE), _LINE)
         moved.append(new)
         kept.append(buffer)
     return moved, kept if momentum else []
