@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from .. import ops
@@ -80,7 +81,7 @@ class Sequential(_Container):
     def _in_a_row(self) -> list[tuple[str, str]]:
         """Names of layers whose output goes to one other alone, and of that one."""
         names = list(self._layers)
-        return list(zip(names, names[1:], strict=False))
+        return list(pairwise(names))
 
     def _first_to_train(self) -> int:
         """The place of the first layer with parameters: no gradient is of use before it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from typing import TypeGuard
 
 from array_api_compat import array_namespace
 
@@ -29,11 +30,19 @@ def fuse(model: Module) -> Module:
             for first, second in module._in_a_row():
                 conv, norm = module._layers[first], module._layers[second]
                 alone = places[id(conv)] == places[id(norm)] == 1
-                if alone and isinstance(conv, _Conv) and isinstance(norm, _BatchNorm):
-                    if norm.track_running_stats and norm.num_features == conv.out_channels:
-                        _fold(conv, norm)
-                        module._layers[second] = Identity()
+                if alone and isinstance(conv, _Conv) and _follows(norm, conv):
+                    _fold(conv, norm)
+                    module._layers[second] = Identity()
     return twin
+
+
+def _follows(norm: Module, conv: _Conv) -> TypeGuard[_BatchNorm]:
+    """Whether a layer is a batch norm of constants that fits a convolution's channels."""
+    return (
+        isinstance(norm, _BatchNorm)
+        and norm.track_running_stats
+        and norm.num_features == conv.out_channels
+    )
 
 
 def _fold(conv: _Conv, norm: _BatchNorm) -> None:
