@@ -15,6 +15,7 @@ from ._vectors import tile_rows, vector_bytes
 from ._walk import Phase, phases
 
 _FEW_CHANNELS = 8
+_FEW_PAIRS = 4  # of channels of a group; more are faster as products, however small
 _FEW_COLUMNS = 6  # so narrow an output is computed for several images at a time
 
 Rows = tuple[int, int, int, int, int, int]
@@ -44,7 +45,7 @@ class Plan:
         if turned:
             inner, outs, x_size, y_size = outs, inner, y_size, x_size
         lanes = vector_bytes() // self.itemsize
-        channelwise = problem.groups > 3 and outs * 4 <= lanes
+        channelwise = problem.groups > 3 and outs * inner <= _FEW_PAIRS
         repeats = outs if channelwise and outs * inner > 1 else 0
         self.geometry = Geometry(
             channelwise=channelwise,
