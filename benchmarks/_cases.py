@@ -88,7 +88,7 @@ class LayerCase:
         return {name: value.astype(dtype, copy=False) for name, value in draw.items()}
 
 
-def _layer(
+def layer_case(
     label: str,
     group: str,
     channels: tuple[int, int],
@@ -99,6 +99,7 @@ def _layer(
     dilation: int = 1,
     groups: int = 1,
 ) -> LayerCase:
+    """A layer under the name that its sizes give it."""
     window = f"{kernel}x{kernel}" + (f"/{stride}" if stride > 1 else "")
     name = f"{label}{window} {channels[0]}>{channels[1]}, {size}²"
     return LayerCase(
@@ -108,27 +109,27 @@ def _layer(
 
 LAYERS: tuple[LayerCase, ...] = (
     # The convolutions of ResNet-18 and -50 on ImageNet: the table that every change is held to.
-    _layer("", "table", (3, 64), 224, 7, stride=2, padding=3),
-    _layer("", "table", (64, 64), 56, 3, padding=1),
-    _layer("", "table", (128, 128), 28, 3, padding=1),
-    _layer("", "table", (256, 256), 14, 3, padding=1),
-    _layer("", "table", (512, 512), 7, 3, padding=1),
-    _layer("", "table", (64, 128), 56, 3, stride=2, padding=1),
-    _layer("", "table", (256, 64), 56, 1),
+    layer_case("", "table", (3, 64), 224, 7, stride=2, padding=3),
+    layer_case("", "table", (64, 64), 56, 3, padding=1),
+    layer_case("", "table", (128, 128), 28, 3, padding=1),
+    layer_case("", "table", (256, 256), 14, 3, padding=1),
+    layer_case("", "table", (512, 512), 7, 3, padding=1),
+    layer_case("", "table", (64, 128), 56, 3, stride=2, padding=1),
+    layer_case("", "table", (256, 64), 56, 1),
     # LeNet-5: layers so small that what surrounds the product decides.
-    _layer("LeNet ", "lenet", (1, 6), 28, 5, padding=2),
-    _layer("LeNet ", "lenet", (6, 16), 14, 5),
+    layer_case("LeNet ", "lenet", (1, 6), 28, 5, padding=2),
+    layer_case("LeNet ", "lenet", (6, 16), 14, 5),
     # MobileNetV2's depthwise layers and ResNeXt's grouped one.
-    _layer("depthwise ", "depthwise", (96, 96), 56, 3, padding=1, groups=96),
-    _layer("depthwise ", "depthwise", (144, 144), 56, 3, stride=2, padding=1, groups=144),
-    _layer("32 groups ", "depthwise", (128, 128), 56, 3, padding=1, groups=32),
+    layer_case("depthwise ", "depthwise", (96, 96), 56, 3, padding=1, groups=96),
+    layer_case("depthwise ", "depthwise", (144, 144), 56, 3, stride=2, padding=1, groups=144),
+    layer_case("32 groups ", "depthwise", (128, 128), 56, 3, padding=1, groups=32),
     # Shapes that no document names: odd sizes, wide windows, dilation, few or many channels.
-    _layer("", "other", (3, 64), 32, 3, padding=1),
-    _layer("", "other", (64, 256), 56, 1),
-    _layer("", "other", (256, 512), 28, 1, stride=2),
-    _layer("", "other", (48, 80), 27, 5, padding=2),
-    _layer("dilated ", "other", (64, 96), 33, 3, padding=2, dilation=2),
-    _layer("", "other", (20, 36), 61, 3),
+    layer_case("", "other", (3, 64), 32, 3, padding=1),
+    layer_case("", "other", (64, 256), 56, 1),
+    layer_case("", "other", (256, 512), 28, 1, stride=2),
+    layer_case("", "other", (48, 80), 27, 5, padding=2),
+    layer_case("dilated ", "other", (64, 96), 33, 3, padding=2, dilation=2),
+    layer_case("", "other", (20, 36), 61, 3),
 )
 
 QUICK_LAYERS = ("3x3 512>512, 7²", "1x1 256>64, 56²", "LeNet 5x5 6>16, 14²")

@@ -38,6 +38,9 @@ GROUP_TITLES = {
     "large": "networks",
     "small": "small problems",
     "gpu": "networks for GPUs",
+    "batch": "by batch",
+    "image": "by image size",
+    "channels": "by channels",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import _statistics as statistics, layers, training
+from benchmarks import _statistics as statistics, layers, scaling, training
 from benchmarks._cases import LAYERS, to_json
 from benchmarks._plot import plot
 from benchmarks._report import markdown
@@ -101,3 +101,13 @@ def test_the_commands_list_their_cases_and_refuse_unknown_ones(
     with pytest.raises(SystemExit):
         main(["--cases", "no such network"])
     assert "--list shows" in capsys.readouterr().err
+
+
+def test_scaling_changes_one_size_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    found = list(scaling.cases())
+    for group, field in (("batch", "batch"), ("image", "size"), ("channels", "in_channels")):
+        values = [getattr(case, field) for case in found if case.group == group]
+        assert values == sorted(set(values))
+        assert len(values) > 8
+    assert scaling.main(["--list", "--cases", "channels"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(scaling.CHANNELS)

@@ -71,8 +71,8 @@ def test_the_environment_sets_the_count(monkeypatch: pytest.MonkeyPatch) -> None
         thread_count()
 
 
-X = np.random.default_rng(0).normal(size=(9, 16, 24, 24)).astype(np.float32)
-WEIGHT = np.random.default_rng(1).normal(size=(40, 16, 3, 3)).astype(np.float32)
+X = np.random.default_rng(0).normal(size=(13, 32, 28, 28)).astype(np.float32)
+WEIGHT = np.random.default_rng(1).normal(size=(70, 32, 3, 3)).astype(np.float32)
 
 
 def solved() -> list[np.ndarray]:

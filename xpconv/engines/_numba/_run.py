@@ -27,9 +27,9 @@ _BYTES = (
 _STRIP = 256  # places of the output whose numbers stay in the nearest cache
 _PARTIAL = 8 * 2**20  # bytes of partial weight gradients
 _PARTS = 8
-_THREADED = 8_000_000  # operations; less is done before a second thread has woken up
+_THREADED = 60_000_000  # operations; less is done before a second thread has woken up
 _TURNS = 4  # pieces for each thread, so that none waits long for the last
-_LAID_OUT_ALONE = 2**16  # numbers of a kernel that one thread lays out
+LAID_OUT_ALONE = 2**20  # numbers of a kernel that one thread lays out
 
 
 def threads_for(flops: int, threads: int | None = None) -> int:
@@ -126,7 +126,7 @@ def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
         def work(first: int, last: int, at: int = phase[17], taps: np.ndarray = taps) -> None:
             pack(weight, taps, packed, at, groups, plan.width, plan.turned, first, last)
 
-        share(work, plan.blocks, 1 if size < _LAID_OUT_ALONE else threads)
+        share(work, plan.blocks, 1 if size < LAID_OUT_ALONE else threads)
     return packed
 
 
@@ -176,7 +176,7 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     share(
         lambda first, last: unpack(sums, dweight, first, last),
         problem.out_channels,
-        1 if dweight.size < _LAID_OUT_ALONE else threads,
+        1 if dweight.size < LAID_OUT_ALONE else threads,
     )
     return dweight.reshape(problem.out_channels, problem.group_in, *problem.kernel_size)
 

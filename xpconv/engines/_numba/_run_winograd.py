@@ -14,7 +14,7 @@ from .._scratch import aligned, scratch
 from .._threads import each
 from .._winograd import Filtering, filtering_for, tiles
 from . import _run
-from ._run import flat, memory, share, threads_for
+from ._run import LAID_OUT_ALONE, flat, memory, share, threads_for
 from ._tiles import apart, kernel_gradients, transform_kernels
 from ._vectors import tile_rows, vector_bytes
 from ._winograd import Tiling, winograd_pieces, winograd_sums
@@ -121,7 +121,7 @@ def convolve(
     share(
         lambda a, b: transform_kernels(tiling.m, plain, turned, kernels, lane, a, b),
         blocks,
-        threads,
+        1 if kernels.size < LAID_OUT_ALONE else threads,
     )
     pieces = work.pieces(work.budget(threads), 1 if threads == 1 else 4 * threads)
     rooms = work.rooms(pieces, lane)
@@ -180,7 +180,9 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     each(some, parts * count, threads)
     dweight = aligned(outs * inner * 9, x.dtype).reshape(outs, inner, 9)
     share(
-        lambda a, b: kernel_gradients(tiling.m, sums, dweight, 2 * work.lanes, a, b), inner, threads
+        lambda a, b: kernel_gradients(tiling.m, sums, dweight, 2 * work.lanes, a, b),
+        inner,
+        1 if sums.size < LAID_OUT_ALONE else threads,
     )
     if not np.isfinite(dweight).all():
         return _run.weight_gradient(problem, x, dy)
