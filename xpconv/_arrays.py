@@ -43,7 +43,7 @@ def namespace(required: tuple[str, ...] = (), /, **arrays: Array | None) -> Name
         its_own = _namespace_of(name, array)
         if first is None:
             first_name, first, xp = name, array, its_own
-        elif its_own is not xp or device(array) != device(first):
+        elif its_own is not xp or place(array) != place(first):
             raise TypeError(_mixed(first_name, first, name, array))
     return xp
 
@@ -93,7 +93,18 @@ def _mixed(first_name: str, first: Array, name: str, array: Array) -> str:
 
 def describe(array: Array) -> str:
     """Say in words where an array lives, as in ``a numpy array on cpu``."""
-    return f"a {library_of(array)} array on {device(array)}"
+    return f"a {library_of(array)} array on {place(array)}"
+
+
+def place(array: Array) -> Any:
+    """Return an array's device; NumPy's, the only one, without asking."""
+    return "cpu" if library_of(array) == "numpy" else device(array)
+
+
+@lru_cache(maxsize=None, typed=True)  # two libraries' dtypes are never compared
+def dtype_name(dtype: DType) -> str:
+    """Return a dtype as every library writes it: ``"float32"``, not ``"torch.float32"``."""
+    return str(dtype).rpartition(".")[2]
 
 
 def same_dtype(**arrays: Array | None) -> Any:

@@ -7,10 +7,11 @@ which stays the reference. So a library's bodies are a matter of speed alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
-from .._typing import Array, DType
+from .._arrays import dtype_name
+from .._typing import Array
 from . import _cuda, _numba
 
 Body = Callable[..., Any]
@@ -34,14 +35,9 @@ def body(name: str, array: Array) -> Body | None:
     """
     kind: Any = type(array)
     lookup = LOOKUPS.get(_library(kind))
-    return None if lookup is None else lookup(name, _name(array.dtype))
+    return None if lookup is None else lookup(name, dtype_name(array.dtype))
 
 
 @cache
 def _library(kind: Hashable) -> str:
     return str(kind.__module__).partition(".")[0]
-
-
-@lru_cache(maxsize=None, typed=True)  # two libraries' dtypes are never compared
-def _name(dtype: DType) -> str:
-    return str(dtype).rpartition(".")[2]

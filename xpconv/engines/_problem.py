@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from .._arrays import dtype_name
 from .._libraries import library_of
 from .._shapes import output_size, window_span
 from .._typing import Array, Pair
@@ -48,7 +49,7 @@ class Problem:
 
     def of(self, array: Array) -> Problem:
         """Return the problem for arrays such as this one."""
-        return replace(self, dtype=str(array.dtype).rpartition(".")[2], library=library_of(array))
+        return replace(self, dtype=dtype_name(array.dtype), library=library_of(array))
 
     def __str__(self) -> str:
         """Return the problem in the words of the field, as ``3x3 64>128, 56x56, stride 2``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._arrays import same_dtype
+from .._arrays import dtype_name, same_dtype
 from .._shapes import ntuple, output_sizes, padding_pairs, positive, transposed_sizes
 from .._typing import Array, IntOrTuple, Padding
 from ..engines import Problem
@@ -119,7 +119,7 @@ def transposed_problem(
 def check_dtypes(**arrays: Array | None) -> None:
     """All of one dtype, of numbers."""
     dtype = same_dtype(**arrays)
-    if "bool" in str(dtype):
+    if dtype_name(dtype) == "bool":
         raise TypeError(f"{next(iter(arrays))} must be of numbers, got {dtype}")
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from array_api_compat import device
 
+from .._arrays import dtype_name, is_complex
 from .._shapes import integer, ntuple, output_sizes, window_span
 from .._typing import Array, IntOrTuple, Namespace
 from ._layout import channels_first
@@ -228,7 +229,7 @@ def require_elements(x: Array, axes: Sequence[int]) -> None:
 
 def require_real(x: Array) -> None:
     """Refuse booleans and complex numbers, which have no order."""
-    if "bool" in str(x.dtype) or "complex" in str(x.dtype):
+    if dtype_name(x.dtype) == "bool" or is_complex(x):
         raise TypeError(f"x must have a real dtype, got {x.dtype}")
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from array_api_compat import array_namespace, device
 
-from .._arrays import namespace, same_dtype
+from .._arrays import dtype_name, namespace, place, same_dtype
 from .._typing import Array
 from ..backend import backend_of
 from ._counts import StepCounts
@@ -215,13 +215,13 @@ def at_least_zero(what: str, value: float) -> float:
 
 def _kind(move: Move) -> tuple[Any, ...]:
     """What all parameters of one fused update share."""
-    dtype, place, count = move.parameter.dtype, device(move.parameter), move.step
+    dtype, count = dtype_name(move.parameter.dtype), move.step
     count = count if isinstance(count, int) else f"array {id(count)}"
-    return (str(dtype), str(place), count, *sorted(move.slots))
+    return (dtype, str(place(move.parameter)), count, *sorted(move.slots))
 
 
 def _together(a: Array, b: Array) -> bool:
-    return type(a) is type(b) and a.dtype == b.dtype and bool(device(a) == device(b))
+    return type(a) is type(b) and a.dtype == b.dtype and bool(place(a) == place(b))
 
 
 def _as_array(value: Array, parameter: Array) -> Array:

@@ -78,7 +78,9 @@ def sgd(
 
 
 def _line(array: np.ndarray) -> np.ndarray:
-    return np.require(array, requirements=["C", "W"]).reshape(-1)
+    if not (array.flags.c_contiguous and array.flags.writeable):
+        array = np.require(array, requirements=["C", "W"])
+    return array.reshape(-1)
 
 
 @jit
