@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.cuda import host
+from tests.cuda import host, nvrtc
 from xpconv.engines import _bodies, _cuda, _cupy, _primitives, winograd
 from xpconv.engines._cuda import _launch
+
+REQUIRE = "XPCONV_REQUIRE_COMPILERS"
+
+
+@pytest.fixture(scope="module")
+def nvrtc_library() -> Any:
+    """NVIDIA's compiler."""
+    reason = "NVRTC is not installed, pip install '.[nvrtc]': no CUDA body is compiled for a GPU"
+    need(nvrtc.library(), reason)
+    return nvrtc.library()
+
+
+def need(compiler: Any, reason: str) -> None:
+    """Skip without a compiler, or fail where the environment requires all of them."""
+    if compiler is None and os.environ.get(REQUIRE):
+        pytest.fail(f"{REQUIRE} is set: {reason}", pytrace=False)
+    if compiler is None:
+        pytest.skip(reason)
 
 
 @pytest.fixture
 def fused(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Public operations on NumPy arrays use the CUDA bodies, compiled with g++."""
-    if host.COMPILER is None:
-        pytest.skip("g++ is not installed: the CUDA bodies are not compiled for the host")
+    need(host.COMPILER, "g++ is not installed: the CUDA bodies are not compiled for the host")
     monkeypatch.setitem(sys.modules, "cupy", host.module())
     monkeypatch.setitem(_bodies.LOOKUPS, "numpy", _cuda.body)
     monkeypatch.setattr(_primitives, "_numpy", _cupy)

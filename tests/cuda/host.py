@@ -12,6 +12,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +26,9 @@ COMPILER = shutil.which("g++")
 HERE = Path(__file__).parent
 _KNOWN = {name for names in expressions().values() for name in names}
 _COMPILE = [COMPILER, "-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-w"]
+
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class Order:
@@ -78,7 +82,10 @@ class RawKernel:
         assert all(0 < n < limit for n, limit in zip(grid, (2**31, 2**16, 2**16)))
         pointers = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
         grid = (*grid, 1, 1)[:3]
-        self._launch(pointers, (ctypes.c_uint * 3)(*grid), block[0], ctypes.c_bool(Order.reversed))
+        with _ONE_AT_A_TIME:  # as on a stream: the shim has one place for shared memory
+            self._launch(
+                pointers, (ctypes.c_uint * 3)(*grid), block[0], ctypes.c_bool(Order.reversed)
+            )
 
 
 def _by_value(argument: Any) -> np.ndarray:

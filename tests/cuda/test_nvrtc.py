@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.cuda import nvrtc
 from tests.cuda.catalogue import expressions
 from xpconv.engines._cuda import _launch
 
-REQUIRE = "XPCONV_REQUIRE_NVRTC"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiler() -> None:
-    if nvrtc.library() is None:
-        reason = "NVRTC is not installed, pip install '.[nvrtc]': no kernel is compiled for a GPU"
-        pytest.fail(reason) if os.environ.get(REQUIRE) else pytest.skip(reason)
+pytestmark = pytest.mark.usefixtures("nvrtc_library")
 
 
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
