@@ -88,8 +88,15 @@ def test_what_is_no_number(reduction: str) -> None:
     )
     for label in range(4):
         for smoothing in (0.0, 0.2):
-            labels = np.full(6, label)
-            compare(logits, labels, reduction=reduction, label_smoothing=smoothing)
+            for ignored in (-100, label):  # NaN comes back from rows that do not count
+                options = {"label_smoothing": smoothing, "ignore_index": ignored}
+                compare(logits, np.full(6, label), reduction=reduction, **options)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+def test_labels_without_weight_have_no_mean(smoothing: float) -> None:
+    logits, weight = np.asarray([[0.5, 1.0], [2.0, 3.0]]), np.asarray([0.0, 2.0])
+    compare(logits, np.asarray([0, 0]), weight=weight, label_smoothing=smoothing)
 
 
 def test_a_class_without_weight_adds_nothing_even_at_minus_infinity() -> None:

@@ -48,8 +48,10 @@ def _of_classes(
     fused, fused_grad = body("cross_entropy", logits), body("cross_entropy_grad", logits)
     if fused is not None and fused_grad is not None and 0 not in logits.shape:
         given = (logits, rows.column, rows.counts, rows.weights, weight, label_smoothing)
-        losses, kept = fused(*given)
+        losses, others, kept = fused(*given)
         y, spread = rows.reduced(losses, reduction)
+        if others is not None:
+            y = y + rows.reduced(others, reduction)[0]
         return y, lambda dy: (fused_grad(*given, kept, spread(dy)),)
     shifted, each, total = powers(logits, axis)
     log_total = xp.log(total)

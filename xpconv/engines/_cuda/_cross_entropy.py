@@ -32,8 +32,8 @@ def cross_entropy(
     own: Array,
     weight: Array | None,
     label_smoothing: float,
-) -> tuple[Array, Array]:
-    """Return each row's loss, and what `cross_entropy_grad` needs of the logits.
+) -> tuple[Array, Array | None, Array]:
+    """Return each row's loss, what smoothing adds to it, and what the way back needs of the logits.
 
     Parameters
     ----------
@@ -52,6 +52,7 @@ def cross_entropy(
     given = _rows(logits)
     loss = xp.empty(labels.shape, dtype=own.dtype, device=device(logits))
     kept = xp.empty((2, given.rows), dtype=own.dtype, device=device(logits))
+    others = xp.empty_like(loss) if label_smoothing else None
     lanes = 1
     if given.inner == 1:
         lanes = min(BLOCK, 1 << max(0, (given.classes - 1).bit_length() - 1))
@@ -67,12 +68,13 @@ def cross_entropy(
         *map(xp.ascontiguousarray, (labels, counts, own)),
         weight if weight is None else xp.ascontiguousarray(weight),
         loss,
+        others,
         kept,
         *map(index_dtype(index), (given.rows, given.classes, given.inner)),
         number(logits, label_smoothing),
         np.int32(lanes),
     )
-    return loss, kept
+    return loss, others, kept
 
 
 def cross_entropy_grad(

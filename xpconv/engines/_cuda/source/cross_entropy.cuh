@@ -15,13 +15,14 @@ template <class A> __device__ inline Softmax<A> both(Softmax<A> a, Softmax<A> b)
   return Softmax<A>{b.largest, b.sum + a.sum * exponential(a.largest - b.largest)};
 }
 
-// Per row its loss, and for the way back the largest score and the sum of exp(score - largest).
+// Per row its loss, what the smoothing adds to it (if `others` is not null), and for the way back the
+// largest score and the sum of exp(score - largest).
 // `lanes` threads share a row; what they have is put together as a tree, in a fixed order.
 template <class S, class I>
 __global__ void cross_entropy(const S* logits, const int64* labels, const bool* counts,
                               const typename Wide<S>::type* own,
                               const typename Wide<S>::type* weight, typename Wide<S>::type* loss,
-                              typename Wide<S>::type* kept, I rows, I classes, I inner,
+                              typename Wide<S>::type* others, typename Wide<S>::type* kept, I rows, I classes, I inner,
                               typename Wide<S>::type smoothing, int lanes) {
   typedef typename Wide<S>::type A;
   __shared__ Softmax<A> met[THREADS];
@@ -52,7 +53,7 @@ __global__ void cross_entropy(const S* logits, const int64* labels, const bool* 
     // Of an infinite largest score no probabilities can be told: NaN.
     const A total = met[t - lane].sum + (largest - largest), log_total = logarithm(total);
     A rest = 0;  // what all classes add, for the smoothing
-    if (here && smoothing != 0) {
+    if (here && others) {
       for (I c = lane; c < classes; c += lanes) {
         rest += (weight ? weight[c] : (A)1) * (log_total - (wide(scores[c * inner]) - largest));
       }
@@ -64,9 +65,8 @@ __global__ void cross_entropy(const S* logits, const int64* labels, const bool* 
     }
     if (here && lane == 0) {
       const A score = wide(scores[(I)labels[row] * inner]) - largest;
-      A value = (log_total - score) * (own[row] * (1 - smoothing));
-      if (smoothing != 0) value += spread[t] * (smoothing / (A)classes);
-      loss[row] = counts[row] ? value : (A)0;
+      loss[row] = counts[row] ? (log_total - score) * (own[row] * (1 - smoothing)) : (A)0;
+      if (others) others[row] = counts[row] ? spread[t] * (smoothing / (A)classes) : (A)0;
       kept[row] = largest;
       kept[rows + row] = total;
     }
@@ -75,7 +75,10 @@ __global__ void cross_entropy(const S* logits, const int64* labels, const bool* 
 }
 
 // dlogits = (softmax * mass - target) * share, where `target` says how much each class counts and
-// `mass` is its sum over the classes; `weights` is the sum of their weights (null: their number).
+// `mass` is its sum over the classes. Each is multiplied by `share`, which may be infinite, alone:
+// so what has no weight makes NaN, as in PyTorch.
+// `weights` is the sum of their weights (null: their number).
+// Of a row that does not count only NaN comes back, as in PyTorch.
 template <class S, class I>
 __global__ void cross_entropy_grad(const S* logits, const int64* labels, const bool* counts,
                                    const typename Wide<S>::type* own,
@@ -88,15 +91,12 @@ __global__ void cross_entropy_grad(const S* logits, const int64* labels, const b
   FOR_EACH(i, rows * classes) {
     I outer = i;
     const I within = split(outer, inner), c = split(outer, classes), row = outer * inner + within;
-    if (!counts[row]) {
-      dlogits[i] = narrow<S>((A)0);
-      continue;
-    }
-    const A peak = own[row] * (1 - smoothing), each = smoothing / (A)classes;
-    A target = each * (weight ? weight[c] : (A)1);
-    if (c == (I)labels[row]) target += peak;
-    const A mass = peak + each * (weights ? *weights : (A)classes);
+    const A given = counts[row] ? share[row] : (A)0, peak = own[row] * (1 - smoothing);
+    const A each = smoothing / (A)classes;
+    const A mass = smoothing != 0 ? peak + each * (weights ? *weights : (A)classes) : peak;
     const A probability = exponential(wide(logits[i]) - kept[row]) / kept[rows + row];
-    dlogits[i] = narrow<S>((probability * mass - target) * share[row]);
+    A slope = probability * (mass * given) - (c == (I)labels[row] ? (A)1 : (A)0) * (peak * given);
+    if (smoothing != 0) slope -= each * (weight ? weight[c] : (A)1) * given;
+    dlogits[i] = narrow<S>(slope);
   }
 }

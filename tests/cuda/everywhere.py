@@ -1,0 +1,17 @@
+"""A pytest plugin: the whole run takes the CUDA bodies, compiled for the host, for NumPy arrays.
+
+``pytest -p tests.cuda.everywhere tests/ops -k numpy`` tries them on everything that operations are
+tested with.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.cuda import host
+from xpconv.engines import _bodies, _cuda, _cupy, _primitives, winograd
+
+sys.modules["cupy"] = host.module()
+_bodies.LOOKUPS["numpy"] = _cuda.body
+_primitives._numpy = _cupy
+winograd._compiled = lambda problem: False
