@@ -117,5 +117,9 @@ def test_windows_of_more_elements_than_a_byte_counts() -> None:
     compare(ops.max_pool2d, normal((1, 4, 20, 40), "float32"), kernel_size=(17, 17), stride=3)
 
 
+def test_divisors_beyond_32_bits() -> None:
+    compare(ops.avg_pool2d, normal((1, 4, 5, 5), "float64"), kernel_size=2, divisor_override=2**40)
+
+
 def test_integers_stay_with_the_portable_code() -> None:
     compare(ops.max_pool2d, whole((1, 2, 4, 4), "int64"), kernel_size=2)

@@ -40,7 +40,8 @@ def _launched(
     image = channels_last_view(x)
     y, y_last = channels_first_empty(xp, x, out, x.dtype)
     at_once = pack(image, y_last, channels=x.shape[1])
-    index = index_type(extent(x), y.size)
+    divisor = divisor_override or 0
+    index = index_type(extent(x), y.size, abs(divisor))
     launch(
         "avg_pool",
         name,
@@ -51,6 +52,6 @@ def _launched(
         y_last,
         geometry(index, image, at_once, windows),
         np.int32(count_include_pad),
-        index_dtype(index)(divisor_override or 0),
+        index_dtype(index)(divisor),
     )
     return y
