@@ -22,13 +22,20 @@ from ._engine import TASKS as TASKS, Engine as Engine
 from ._offsets import offsets as offsets
 from ._out_of_memory import out_of_memory
 from ._problem import Problem as Problem
-from ._select import chosen as chosen, engine as engine, explain as explain, select as select
+from ._select import (
+    allowed as allowed,
+    chosen as chosen,
+    engine as engine,
+    explain as explain,
+    select as select,
+)
 
 __all__ = [
     "TASKS",
     "Body",
     "Engine",
     "Problem",
+    "allowed",
     "body",
     "chosen",
     "depthwise",

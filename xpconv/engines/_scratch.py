@@ -21,7 +21,7 @@ _MINE = threading.local()
 class _Blocks:
     """Unused blocks by their size, so many bytes of them at most."""
 
-    def __init__(self, limit: int = 2**28) -> None:
+    def __init__(self, limit: int = 2**26) -> None:
         self.limit = limit
         self.free: defaultdict[int, list[np.ndarray]] = defaultdict(list)
         self.held = 0

@@ -75,8 +75,8 @@ def _checked(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _allowed() -> tuple[str, ...]:
-    """Return the names in force: the innermost block's, the environment's, or ``auto``."""
+def allowed() -> tuple[str, ...]:
+    """Return the names in force: the innermost `engine` block's, the environment's, or ``auto``."""
     names = _NAMES.get()
     if names:
         return names
@@ -100,7 +100,7 @@ def select(problem: Problem, task: str = "forward") -> Engine:
     seen = _SEEN.get()
     if seen is not None:
         seen.setdefault(problem)
-    return _select(problem, task, _allowed())
+    return _select(problem, task, allowed())
 
 
 @contextmanager
@@ -177,7 +177,7 @@ def explain(problem: Problem) -> str:
     lines = [str(problem)]
     for task in TASKS:
         passed = []
-        for verdict in _verdicts(problem, task, _allowed()):
+        for verdict in _verdicts(problem, task, allowed()):
             if verdict.reason is None:
                 lines.append(f"  {task}: {verdict.engine.name}")
                 break

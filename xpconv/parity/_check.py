@@ -10,6 +10,7 @@ import numpy as np
 
 from .._typing import Array
 from ..backend import Backend, get_backend
+from ..engines import allowed, engine
 from ..nn import Module
 from ..train._losses import Loss, as_loss
 from ._cause import likely_cause
@@ -81,6 +82,8 @@ def parity_check(
     relative to the largest magnitude in its tensor, with :math:`u` the unit roundoff of its dtype
     (6e-8 for float32, 1.1e-16 for float64): sums taken in another order differ by about
     :math:`\sqrt{n}\,u` (Higham and Mary, 2019), and 8 allows for cancellation. TF32 does not pass.
+    Convolutions are computed by engines that form the sums of the definition, unless
+    `xpconv.engine` or ``XPCONV_ENGINE`` names others, as Winograd's rounding is not a backend's.
     A gradient is measured against the largest gradient of its layer, since the gradient of a bias
     in front of a batch normalisation is nothing but rounding.
 
@@ -109,7 +112,21 @@ def parity_check(
         if value is not None and not value >= 0:
             raise ValueError(f"{name} must be at least 0, got {value}")
     places = [get_backend(spec) for spec in backends]
-    step = functools.partial(run, model, x, y, loss=as_loss(loss), seed=seed)
+    with engine(*("exact" if name == "auto" else name for name in allowed())):
+        return _compared(model, x, y, places, as_loss(loss), rtol, atol, seed)
+
+
+def _compared(
+    model: Module,
+    x: Array,
+    y: Array,
+    places: list[Backend],
+    loss: Loss,
+    rtol: float | None,
+    atol: float | None,
+    seed: int,
+) -> ParityReport:
+    step = functools.partial(run, model, x, y, loss=loss, seed=seed)
     leader = Recorder(places[0])
     reference = step(places[0], recorder=leader)
     rows: list[ParityRow] = []
