@@ -160,7 +160,7 @@ def test_small_gradients_survive(backend: Library) -> None:
     exact = train.gradients(model, scaled, x, y)[2]["weight"]
     grads = Precision("fp16", model, backend.backend).gradients(model, scaled, x, y)[2]["weight"]
     assert np.max(np.abs(host(exact))) < 2.0**-25  # float16 rounds this to zero
-    np.testing.assert_allclose(host(grads), host(exact), rtol=1e-2)
+    np.testing.assert_allclose(host(grads), host(exact), atol=1e-2 * np.max(np.abs(host(exact))))
 
 
 @EACH
@@ -293,16 +293,16 @@ def test_several_outputs(backend: Library, name: str) -> None:
 
     def loss(outputs: tuple[Any, Any], target: Any) -> tuple[Any, Any]:
         assert [dtype_name(part) for part in outputs] == ["float32"] * 2
-        y, z = outputs
-        return (y * z).sum(), lambda: (z, y)
+        y, z = outputs  # a small share of their product, which fits into float16 when scaled
+        return (y * z).sum() / 64, lambda: (z / 64, y / 64)
 
     both = types.SimpleNamespace(forward=loss)
     exact = train.gradients(model, both, x, x)
     value, outputs, grads, _ = Precision(name, model, backend.backend).gradients(model, both, x, x)
-    assert float(value) == pytest.approx(float(exact[0]), rel=0.05, abs=0.02)
+    assert float(value) == pytest.approx(float(exact[0]), rel=0.05, abs=0.02 / 64)
     assert len(outputs) == 2
     for key, grad in exact[2].items():
-        np.testing.assert_allclose(host(grads[key]), host(grad), rtol=0.05, atol=0.02)
+        np.testing.assert_allclose(host(grads[key]), host(grad), rtol=0.05, atol=0.02 / 64)
         assert dtype_name(grads[key]) == "float32"
 
 
