@@ -276,3 +276,17 @@ def test_a_real_parameter_takes_no_complex_numbers() -> None:
     state = {"weight": np.ones((2, 2)) * 1j, "bias": np.zeros(2)}
     with pytest.raises(TypeError, match="weight is float32 and cannot take complex128"):
         nn.Linear(2, 2).load_state_dict(state)
+
+
+@pytest.mark.parametrize("forgotten", [lambda x: x * 2, lambda x: (x, x), lambda x: (x, None, x)])
+def test_a_forward_without_a_way_back_is_refused(forgotten) -> None:
+    """An array of two samples would unpack like (y, backward)."""
+
+    class Double(nn.Module):
+        def forward(self, x, training=False):
+            return forgotten(x)
+
+    x = np.ones((2, 3), "float32")
+    for call in (Double(), Double().forward, nn.Sequential(nn.Identity(), Double()).forward):
+        with refused("Double.forward must return", "(y, backward)", error=TypeError):
+            call(x)

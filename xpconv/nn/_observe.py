@@ -52,8 +52,15 @@ def named(
 ) -> Any:
     """Let a layer's method work, and its way back; where memory runs out, say in which layer."""
     result = _or_say_where(work, layer, layer, *inputs, **options)
-    if work.__name__ != "forward" or not (isinstance(result, tuple) and len(result) == 2):
-        return result  # what a layer of the user's own returns by mistake is shown to him elsewhere
+    if work.__name__ != "forward":
+        return result
+    if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
+        shape = getattr(result, "shape", None)
+        given = type(result).__name__ + ("" if shape is None else f" of shape {tuple(shape)}")
+        raise TypeError(
+            f"{type(layer).__name__}.forward must return the output and a function that goes "
+            f"back, (y, backward), got {given}"
+        )
     y, back = result
     return y, WayBack(lambda dy, wish: _or_say_where(go_back, layer, back, dy, wish))
 
