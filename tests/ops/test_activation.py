@@ -276,3 +276,19 @@ def test_options_out_of_range(backend: Library, name: str, options: dict, words)
 def test_only_real_floating_numbers(backend: Library, name: str, dtype: str) -> None:
     with refused("x must have a real floating dtype", dtype, error=TypeError):
         getattr(ops, name)(backend.array([0, 1], dtype))
+
+
+@pytest.mark.parametrize("name", ["relu", "relu6", "hardtanh", "threshold", "leaky_relu", "silu"])
+def test_bfloat16_of_ml_dtypes(name: str) -> None:
+    """The bfloat16 of NumPy and CuPy, for which they have few functions."""
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    x = np.array([-7, -0.5, 0, 0.75, 3, 9, np.nan], bfloat16)
+    options = {"threshold": 0.5, "value": 2.0} if name == "threshold" else {}
+    y, pullback = ops.vjp(getattr(ops, name), x, **options)
+    exact, exact_pullback = ops.vjp(getattr(ops, name), x.astype("float32"), **options)
+    dx, exact_dx = pullback(np.ones_like(x))[0], exact_pullback(np.ones(x.shape, "float32"))[0]
+    for actual, desired in ((y, exact), (dx, exact_dx)):
+        assert actual.dtype == bfloat16
+        np.testing.assert_array_equal(
+            actual.astype("float32"), desired.astype(bfloat16).astype("float32")
+        )

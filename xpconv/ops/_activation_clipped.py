@@ -7,7 +7,7 @@ from array_api_compat import array_namespace
 from .._arrays import is_floating
 from .._typing import Array
 from ._activation_rectified import in_range
-from ._elementwise import elementwise, step
+from ._elementwise import clipped, elementwise, step
 
 
 @elementwise("integral", exact=True)
@@ -42,7 +42,7 @@ def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
         low, high = in_range(x, "min_val", min_val), in_range(x, "max_val", max_val)
         return xp.clip(x, low, high), None
     inside = (x > min_val) & (x < max_val)
-    return xp.clip(x, min_val, max_val), lambda dy: dy * step(xp, inside, dy)
+    return clipped(xp, x, min_val, max_val), lambda dy: dy * step(xp, inside, dy)
 
 
 @elementwise("integral", exact=True)
@@ -64,7 +64,7 @@ def relu6(x: Array) -> Array:
     Counterpart of ``torch.nn.functional.relu6``.
     """
     xp = array_namespace(x)
-    return xp.clip(x, 0, 6), lambda dy: dy * step(xp, (x > 0) & (x < 6), dy)
+    return clipped(xp, x, 0, 6), lambda dy: dy * step(xp, (x > 0) & (x < 6), dy)
 
 
 @elementwise()

@@ -75,14 +75,19 @@ def _taken(xp: Namespace, x: Array, kinds: tuple[str, ...]) -> bool:
     return xp.isdtype(x.dtype, kinds) if kinds else False
 
 
+def clipped(xp: Namespace, x: Array, low: float, high: float) -> Array:
+    """Clip, halves by way of float32, which holds them: NumPy and CuPy cannot clip bfloat16."""
+    return narrowed(xp.clip(widened(x), low, high), x.dtype)
+
+
 def positive(xp: Namespace, x: Array) -> Array:
     """``max(x, 0)``, NaN where x is: clipping at both ends is NumPy's fastest way."""
-    return xp.clip(x, 0.0, math.inf)
+    return clipped(xp, x, 0.0, math.inf)
 
 
 def negative(xp: Namespace, x: Array) -> Array:
     """``min(x, 0)``, NaN where x is."""
-    return xp.clip(x, -math.inf, 0.0)
+    return clipped(xp, x, -math.inf, 0.0)
 
 
 def step(xp: Namespace, condition: Array, like: Array) -> Array:
