@@ -154,8 +154,8 @@ def run(name: str, title: str, cases: Sequence[Case], options: argparse.Namespac
     text = markdown(report)
     print(text)
     _write(name, report, text, options)
-    for problem in report["problems"]:
-        print(problem, file=sys.stderr)
+    for said in [*report.get("warnings", []), *report["problems"]]:
+        print(said, file=sys.stderr)
     return 1 if report["problems"] else 0
 
 
@@ -167,7 +167,9 @@ def _measure(title: str, cases: Sequence[Case], options: argparse.Namespace) -> 
         settle=0.0 if on_gpu(options) else Settings.settle,
         tolerance=max(TOLERANCES[options.dtype], TF32_TOLERANCE if options.tf32 else 0.0),
     )
-    machine = _machine.describe()
+    machine, warnings = _machine.describe(), _machine.warnings()
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     rows: list[dict[str, Any]] = []
     with Race(peers(options), settings) as race:
         try:
@@ -182,6 +184,7 @@ def _measure(title: str, cases: Sequence[Case], options: argparse.Namespace) -> 
     return {
         "title": title,
         "machine": machine,
+        "warnings": warnings,
         "libraries": race.libraries,
         "settings": {
             "backend": options.backend,

@@ -88,7 +88,8 @@ def _machine(report: Report) -> list[str]:
         [TITLES[key], ", ".join(f"{name} {value}" for name, value in said.items() if value)]
         for key, said in report["libraries"].items()
     ]
-    return [table(["machine", ""], facts)]
+    warnings = [f"**Warning:** {text}" for text in report.get("warnings", [])]
+    return [table(["machine", ""], facts), *warnings]
 
 
 def _how(report: Report) -> list[str]:
