@@ -178,3 +178,33 @@ def test_memory_that_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "get_backend", lambda spec=None: silent)
     assert doctor._device("numpy")["memory"] is None
     assert "memory unknown" in face._device_text(doctor._device("numpy"))
+
+
+def test_engines_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XPCONV_ENGINE", "pointwise, im2col")
+    monkeypatch.setenv("XPCONV_NUM_THREADS", "3")
+    found = doctor.examine()["engines"]
+    assert found["allowed"] == "pointwise, im2col"
+    assert found["threads"] == 3
+    assert ("cache" in found) == (found["compiled for NumPy"] == "yes")
+    assert "threads: 3" in text(doctor.examine())
+
+
+def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.examine()["wrong"] == {}
+    wrong = {
+        "XPCONV_BACKEND": ("nmupy", "nmupy"),
+        "XPCONV_CUDA_KERNELS": ("2", "must be 0 or 1, got '2'"),
+        "XPCONV_ENGINE": ("im2row", "there is no engine 'im2row'"),
+        "XPCONV_NUMBA": ("perhaps", "must be 0 or 1, got 'perhaps'"),
+        "XPCONV_NUM_THREADS": ("none", "must be a positive number, got 'none'"),
+        "XPCONV_WORKSPACE": ("much", "got 'much'"),
+        "XPCONV_WORKSPCE": ("64MB", "is not known; known are XPCONV_BACKEND, "),
+    }
+    for name, (value, _) in wrong.items():
+        monkeypatch.setenv(name, value)
+    found = doctor.examine()["wrong"]
+    assert list(found) == list(wrong)
+    for name, (_, words) in wrong.items():
+        assert words in found[name]
+    assert "XPCONV_WORKSPCE: is not known" in text(doctor.examine())

@@ -14,7 +14,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from . import __version__
+from . import __version__, engines
+from ._settings import wrong_settings
+from ._workspace import environment_budget
 from .backend import explain_auto, get_backend
 
 __all__ = ["examine"]
@@ -48,8 +50,9 @@ def examine() -> dict[str, Any]:
     dict
         Fit for JSON: ``xpconv``, ``python``, ``platform``, ``packages`` (a version or None),
         ``backends`` (each with ``available`` and the ``reason`` if not), ``devices`` (with memory
-        in bytes), ``cuda``, ``threads``, ``tf32``, ``environment``, ``workspace``, ``default`` and
-        ``auto`` (the backend and why). What could not be found out is ``{"error": ...}``.
+        in bytes), ``cuda``, ``threads``, ``tf32``, ``environment`` (and ``wrong``, what is amiss in
+        it), ``engines``, ``workspace``, ``default`` and ``auto`` (the backend and why). What could
+        not be found out is ``{"error": ...}``.
 
     Examples
     --------
@@ -70,6 +73,8 @@ def examine() -> dict[str, Any]:
         "threads": _attempt(_threads),
         "tf32": _attempt(lambda: _tf32("torch" in usable)),
         "environment": _environment(),
+        "wrong": wrong_settings(),
+        "engines": _engines(),
         "workspace": _attempt(_workspace),
         "default": _attempt(_default),
         "auto": _attempt(_auto),
@@ -222,13 +227,30 @@ def _environment() -> dict[str, str]:
     return {k: v for k, v in sorted(os.environ.items()) if k in SETTINGS or k.startswith(PREFIXES)}
 
 
-def _workspace() -> dict[str, Any]:
-    from ._workspace import parse_bytes
+def _engines() -> dict[str, Any]:
+    """Say what may compute convolutions on NumPy, and where compiled code is kept."""
+    refusal = _attempt(engines.compiled_refusal)
+    found = {
+        "allowed": _attempt(lambda: ", ".join(engines.allowed())),
+        "compiled for NumPy": "yes" if refusal is None else refusal,
+        "threads": _attempt(engines.thread_count),
+    }
+    if refusal is None:
+        found["cache"] = _attempt(_cache)
+    return found
 
-    text = os.environ.get("XPCONV_WORKSPACE")
-    if not text:
+
+def _cache() -> str:
+    import numba
+
+    return str(numba.config.CACHE_DIR or Path(engines.__file__).with_name("_numba") / "__pycache__")
+
+
+def _workspace() -> dict[str, Any]:
+    budget = environment_budget()
+    if budget is None:
         return {"convolution": "the default of each library (XPCONV_WORKSPACE is not set)"}
-    return {"convolution": f"{parse_bytes(text):,} bytes (XPCONV_WORKSPACE)"}
+    return {"convolution": f"{budget:,} bytes (XPCONV_WORKSPACE)"}
 
 
 def _default() -> dict[str, str]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import __version__
-from .._workspace import environment_budget
+from .._settings import check_settings
 from . import (
     bench as bench,
     doctor as doctor,
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     """Run a subcommand; each says itself, in one line, when its numbers are not finite."""
     if arguments.run is not doctor.run:  # which lists what is wrong with the environment
-        environment_budget()
+        check_settings()
     with np.errstate(all="ignore"):
         code: int = arguments.run(arguments)
     return code

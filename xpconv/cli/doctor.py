@@ -58,6 +58,8 @@ def sections(report: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]
         ("Threads", threads or [("threads", _text(report["threads"]))]),
         ("TF32", _pairs(report["tf32"])),
         ("Environment", _pairs(report["environment"]) or [("set", "nothing that xpconv heeds")]),
+        *([("Wrong in it", _pairs(report["wrong"]))] if report["wrong"] else []),
+        ("Engines", _pairs(report["engines"])),
         ("Workspace", _pairs(report["workspace"])),
         ("Choice", [(key, _choice_text(report[key])) for key in ("default", "auto")]),
     ]

@@ -19,6 +19,7 @@ from . import (
 )
 from ._bodies import Body as Body, body as body
 from ._engine import TASKS as TASKS, Engine as Engine
+from ._numba import refusal as compiled_refusal
 from ._offsets import offsets as offsets
 from ._out_of_memory import out_of_memory
 from ._problem import Problem as Problem
@@ -29,6 +30,7 @@ from ._select import (
     explain as explain,
     select as select,
 )
+from ._threads import thread_count as thread_count
 
 __all__ = [
     "TASKS",
@@ -38,6 +40,7 @@ __all__ = [
     "allowed",
     "body",
     "chosen",
+    "compiled_refusal",
     "depthwise",
     "direct",
     "engine",
@@ -48,6 +51,7 @@ __all__ = [
     "offsets",
     "pointwise",
     "select",
+    "thread_count",
     "weight_grad",
     "winograd",
 ]

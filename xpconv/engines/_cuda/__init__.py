@@ -7,10 +7,11 @@ runs instead: it is the reference.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
+
+from ..._environment import switch
 
 _VARIABLE = "XPCONV_CUDA_KERNELS"
 
@@ -45,7 +46,7 @@ _DTYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
 
 def enabled() -> bool:
     """Whether the bodies may be used."""
-    return os.environ.get(_VARIABLE, "1") != "0"
+    return switch(_VARIABLE)
 
 
 def body(name: str, dtype: str) -> Callable[..., Any] | None:

@@ -6,11 +6,12 @@ code in a cache beside the files, or in the user's cache directory.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import Any
+
+from ..._environment import switch
 
 _VARIABLE = "XPCONV_NUMBA"
 
@@ -18,7 +19,7 @@ _VARIABLE = "XPCONV_NUMBA"
 @cache
 def refusal() -> str | None:
     """Say why the compiled bodies cannot be used; None where they can."""
-    if os.environ.get(_VARIABLE, "1") == "0":
+    if not switch(_VARIABLE):
         return f"{_VARIABLE}=0 turns Numba off"
     try:
         import numba
