@@ -2,9 +2,9 @@
 
 An engine is a module with ``name``, ``exact``, ``refusal(problem)``, ``drawback(problem, task)``,
 ``forward(problem, x, weight, bias)``, ``weight_grad(problem, x, dy)`` and
-``input_grad(problem, dy, weight)``. Arrays are channels-last, weights (O, C/G, KH, KW). `im2col`
-supports everything and is the reference for all others. `forward`, `weight_grad` and `input_grad`
-of this package let the best engine do it.
+``input_grad(problem, dy, weight)``; see `Engine`. Arrays are channels-last, weights
+(O, C/G, KH, KW). `im2col` supports everything and is the reference for all others. `forward`,
+`weight_grad` and `input_grad` of this package let the best engine do it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from . import (
     pointwise as pointwise,
     winograd as winograd,
 )
+from ._activation import forward_with
 from ._bodies import Body as Body, body as body
-from ._engine import TASKS as TASKS, Engine as Engine
+from ._engine import ACTIVATIONS as ACTIVATIONS, TASKS as TASKS, Engine as Engine
 from ._numba import refusal as compiled_refusal
 from ._offsets import offsets as offsets
 from ._out_of_memory import out_of_memory
@@ -33,6 +34,7 @@ from ._select import (
 from ._threads import thread_count as thread_count
 
 __all__ = [
+    "ACTIVATIONS",
     "TASKS",
     "Body",
     "Engine",
@@ -57,11 +59,20 @@ __all__ = [
 ]
 
 
-def forward(problem: Problem, x: Array, weight: Array, bias: Array | None = None) -> Array:
-    """Return y (N, OH, OW, O) for a channels-last x."""
+def forward(
+    problem: Problem,
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    activation: str | None = None,
+) -> Array:
+    """Return y (N, OH, OW, O) for a channels-last x, with one of the `ACTIVATIONS` or None.
+
+    An activation is for real numbers. Engines that can do so apply it in the same pass.
+    """
     problem = problem.of(x)
     try:
-        return select(problem, "forward").forward(problem, x, weight, bias)
+        return forward_with(select(problem, "forward"), problem, x, weight, bias, activation)
     except MemoryError as error:
         raise out_of_memory(problem, "forward", x, error) from error
 

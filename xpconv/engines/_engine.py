@@ -11,10 +11,19 @@ TASKS = ("forward", "input_grad", "weight_grad")
 """The three problems that a convolution is: the names of an engine's functions."""
 
 
+ACTIVATIONS = ("relu",)
+"""What may follow a convolution in the same pass. ``relu`` is ``max(y, 0)``, and NaN stays."""
+
+
 class Engine(Protocol):
     """What a module must offer to compute convolutions.
 
     Arrays are channels-last: x (N, H, W, C), y (N, OH, OW, O); weights are (O, C/G, KH, KW).
+
+    A module may offer ``activations``, too: a frozenset of those of the `ACTIVATIONS` that its
+    ``forward`` applies while it writes y, after the bias. It is then called with one more argument,
+    ``forward(problem, x, weight, bias, activation)``. For other engines `engines.forward` applies
+    them in place to what ``forward`` returns, which is therefore always a new array.
     """
 
     name: str
