@@ -309,6 +309,19 @@ def test_weights_on_every_library(backend: Any, path: Path) -> None:
     assert checkpoint.load_metadata(path) == {"format": "pt", "model": "lenet5"}
 
 
+def test_weights_of_a_state_dict(path: Path) -> None:
+    state = {"weight": np.ones((2, 3), np.float32)}
+    checkpoint.save_weights(path, state)
+    assert same(checkpoint.load_weights(path), state)
+
+
+@pytest.mark.parametrize("model", [None, 3, np.ones(2)])
+def test_weights_of_nothing(path: Path, model: Any) -> None:
+    with pytest.raises(TypeError, match=r"model must be a Module or a state_dict, got "):
+        checkpoint.save_weights(path, model)
+    assert not path.exists()
+
+
 def test_weights_load_in_pytorch(torch: Any, path: Path, rng: np.random.Generator) -> None:
     from safetensors.torch import load_file
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -227,3 +230,11 @@ def test_the_cotangent_is_checked(backend: Library, sample: Sample) -> None:
 def test_a_call_that_does_not_fit_is_refused_under_the_operations_name() -> None:
     with pytest.raises(TypeError, match=r"conv2d\(\): missing a required argument: 'weight'"):
         ops.vjp(ops.conv2d, np.ones((1, 1, 3, 3)))
+
+
+@pytest.mark.parametrize("operation", ops.registered(), ids=lambda o: o.__name__)
+def test_an_unknown_option_is_refused_under_the_operations_name(operation: Any) -> None:
+    first = next(iter(inspect.signature(operation).parameters.values()))
+    given = () if first.kind is first.VAR_POSITIONAL else (np.ones((2, 3)),)
+    with pytest.raises(TypeError, match=rf"^{operation.__name__}\(\)"):
+        operation(*given, nonsense=1)

@@ -20,7 +20,9 @@ class HasState(Protocol):
 
 
 def save_weights(
-    path: PathLike, model: HasState, metadata: Mapping[str, str] | None = None
+    path: PathLike,
+    model: HasState | Mapping[str, Array],
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write a model's ``state_dict()`` as a plain safetensors file, in one step.
 
@@ -30,15 +32,15 @@ def save_weights(
     ----------
     path : str or path
         The file to write, usually ``*.safetensors``. Its directory must exist.
-    model : Module
-        The model.
+    model : Module or mapping of str to array
+        The model, or its ``state_dict()``.
     metadata : mapping of str to str, optional
         Texts to keep in the file, for `load_metadata`.
 
     Raises
     ------
     TypeError
-        If an array has a dtype that a file cannot hold.
+        If it is neither, or if an array has a dtype that a file cannot hold.
     ImportError
         If safetensors is not installed.
 
@@ -52,7 +54,10 @@ def save_weights(
     ...     sorted(checkpoint.load_weights(path))
     ['bias', 'weight']
     """
-    arrays = {name: host_array(array, name) for name, array in model.state_dict().items()}
+    if not isinstance(model, Mapping) and not hasattr(model, "state_dict"):
+        raise TypeError(f"model must be a Module or a state_dict, got {type(model).__name__}")
+    state = model if isinstance(model, Mapping) else model.state_dict()
+    arrays = {name: host_array(array, name) for name, array in state.items()}
     for name, array in arrays.items():
         if array.dtype == np.complex128:
             raise TypeError(f"{name} has dtype complex128, which a weights file cannot hold")

@@ -44,6 +44,8 @@ def _along_axis(formula: Softmax) -> Softmax:
 
         return y, pullback if "float" in str(before) else lambda dy: (None,)
 
+    run.__qualname__ = formula.__name__  # what Python names when a call does not fit
+
     @functools.wraps(formula)
     def operation(*args: Any, **kwargs: Any) -> Array:
         return run(*args, **kwargs)[0]

@@ -41,7 +41,10 @@ def elementwise(*kinds: str, exact: bool = False) -> Callable[[F], F]:
         signature = inspect.signature(formula)
 
         def run(*args: Any, **kwargs: Any) -> tuple[Array, Pullback]:
-            options = signature.bind(*args, **kwargs).arguments
+            try:
+                options = signature.bind(*args, **kwargs).arguments
+            except TypeError as error:
+                raise TypeError(f"{formula.__name__}() {error}") from None
             x = options.pop("x")
             xp = namespace(x=x)
             whole = not is_floating(x)
