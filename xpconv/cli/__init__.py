@@ -25,6 +25,7 @@ from . import (
     train as train,
 )
 from ._errors import explain
+from ._output import show_compiling
 from ._parser import Parser
 
 __all__ = ["main"]
@@ -82,6 +83,7 @@ def _run(arguments: argparse.Namespace) -> int:
     """Run a subcommand; each says itself, in one line, when its numbers are not finite."""
     if arguments.run is not doctor.run:  # which lists what is wrong with the environment
         check_settings()
+    show_compiling()
     with np.errstate(all="ignore"):
         code: int = arguments.run(arguments)
     return code

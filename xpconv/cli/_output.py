@@ -1,7 +1,8 @@
-"""Printing tables: by rich to a terminal where it is installed, as plain text otherwise."""
+"""What people see: tables, by rich to a terminal where it is installed, and why they wait."""
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -34,6 +35,17 @@ def print_table(rows: Sequence[tuple[str, str]], title: str) -> None:
     for name, text in rows:
         print(f"  {name:{width}}  {text}")
     print()
+
+
+def show_compiling() -> None:
+    """Let the engines say on standard error when code is compiled for the first time."""
+    log = logging.getLogger("xpconv.engines.compiled")
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("xpconv: %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
 
 
 def _plain(text: str) -> object:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numba
 
+from . import _told as _told  # listens from here on
+
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function at its first call with arguments of some types."""
