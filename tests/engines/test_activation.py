@@ -18,11 +18,14 @@ from xpconv import engines
 def operands(backend: Library, problem: engines.Problem, seed: int, hole: float) -> tuple:
     """x with one number that is not finite, weight and bias."""
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(problem.batch, problem.in_channels, *problem.in_size))
+    x = 2 * rng.normal(size=(problem.batch, problem.in_channels, *problem.in_size))
     x[(0,) * x.ndim] = hole
     weight = rng.normal(size=(problem.out_channels, problem.group_in, *problem.kernel_size))
     bias = rng.normal(size=problem.out_channels)
     return backend.array(last(x)), backend.array(weight), backend.array(bias)
+
+
+EXPECTED = {"relu": lambda y: np.maximum(y, 0), "relu6": lambda y: np.minimum(np.maximum(y, 0), 6)}
 
 
 def assert_rectifies(
@@ -31,14 +34,15 @@ def assert_rectifies(
     given = operands(backend, problem, seed, hole)
     with engines.engine(engine.name), np.errstate(invalid="ignore"):
         plain = host(engines.forward(problem, *given))
-        found = host(engines.forward(problem, *given, activation="relu"))
-    np.testing.assert_array_equal(found, np.maximum(plain, 0))
+        for activation, apply in EXPECTED.items():
+            found = host(engines.forward(problem, *given, activation=activation))
+            np.testing.assert_array_equal(found, apply(plain))
 
 
 @EACH
 @pytest.mark.parametrize("hole", [0.5, np.nan, np.inf])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
-def test_relu_in_the_same_call(
+def test_activations_in_the_same_call(
     backend: Library, engine: ModuleType, shape: dict, hole: float
 ) -> None:
     problem = on(backend, problem_of(**shape))
@@ -48,7 +52,9 @@ def test_relu_in_the_same_call(
 
 @EACH
 @given(conv=strategies.convs(min_batch=1), seed=strategies.seeds)
-def test_relu_of_drawn_problems(backend: Library, engine: ModuleType, conv, seed: int) -> None:
+def test_activations_of_drawn_problems(
+    backend: Library, engine: ModuleType, conv, seed: int
+) -> None:
     for problem in variants(on(backend, drawn_problem(conv))):
         if engine.refusal(problem) is None:
             assert_rectifies(backend, engine, problem, seed, np.nan)
@@ -59,8 +65,10 @@ def test_some_results_are_cut_off_and_some_are_nan(backend: Library) -> None:
     given = operands(backend, problem, 0, np.nan)
     with np.errstate(invalid="ignore"):
         y = host(engines.forward(problem, *given, activation="relu"))
-    assert 0 < np.mean(y == 0) < 1
-    assert 0 < np.mean(np.isnan(y)) < 1
+        z = host(engines.forward(problem, *given, activation="relu6"))
+    for share in (y == 0, np.isnan(y), y > 6, z == 6):
+        assert 0 < np.mean(share) < 1
+    assert set(EXPECTED) == set(engines.ACTIVATIONS)
 
 
 def test_whole_numbers(backend: Library) -> None:
@@ -85,5 +93,5 @@ def test_an_engine_that_applies_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) 
 
 def test_other_activations_are_refused() -> None:
     x, weight = np.zeros((2, 7, 6, 4)), np.zeros((6, 4, 3, 3))
-    with refused("activation must be None or one of 'relu', got 'gelu'"):
+    with refused("activation must be None or one of 'relu', 'relu6', got 'gelu'"):
         engines.forward(problem_of(), x, weight, activation="gelu")

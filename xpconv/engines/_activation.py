@@ -30,12 +30,14 @@ def forward_with(
         fused: Any = engine.forward
         y: Array = fused(problem, x, weight, bias, activation)
         return y
-    return _rectified(engine.forward(problem, x, weight, bias))
+    return _rectified(engine.forward(problem, x, weight, bias), activation)
 
 
-def _rectified(y: Array) -> Array:
-    """Write ``max(y, 0)`` into y, made a line before; NaN stays."""
+def _rectified(y: Array, activation: str) -> Array:
+    """Write what becomes of y, made a line before, into it; NaN stays."""
     xp = array_namespace(y)
     if is_numpy_namespace(xp) or is_cupy_namespace(xp):
-        return xp.maximum(y, 0, out=y)
-    return put(y, y < 0, 0)
+        y = xp.maximum(y, 0, out=y)
+        return y if activation == "relu" else xp.minimum(y, 6, out=y)
+    y = put(y, y < 0, 0)
+    return y if activation == "relu" else put(y, y > 6, 6)

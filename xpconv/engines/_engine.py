@@ -11,8 +11,8 @@ TASKS = ("forward", "input_grad", "weight_grad")
 """The three problems that a convolution is: the names of an engine's functions."""
 
 
-ACTIVATIONS = ("relu",)
-"""What may follow a convolution in the same pass. ``relu`` is ``max(y, 0)``, and NaN stays."""
+ACTIVATIONS = ("relu", "relu6")
+"""What may follow a convolution in the same pass: max(y, 0), or min(max(y, 0), 6); NaN stays."""
 
 
 class Engine(Protocol):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from .._arrays import conjugate, namespace, same_dtype
+from .._arrays import add_at, conjugate, namespace, same_dtype
 from .._typing import Array, Namespace, Pullback
+from ..engines import body
 from ._precision import rule_in_single
 from ._registry import differentiable
 
@@ -37,17 +38,18 @@ def _linear_vjp(x: Array, weight: Array, bias: Array | None = None) -> tuple[Arr
     # One 2-D product, (rows, I) @ (I, O): batched products are slow on some libraries.
     flat = (math.prod(x.shape[:-1]), features)
     matrix = xp.reshape(weight, (math.prod(out), features))
-    y = xp.matmul(xp.reshape(x, flat), xp.permute_dims(matrix, (1, 0)))
+    product = body("product", x) or xp.matmul
+    y = product(xp.reshape(x, flat), xp.permute_dims(matrix, (1, 0)))
     if bias is not None:
-        y = y + bias
+        y = add_at(y, (...,), bias)  # in place: y was made a line before
 
     def pullback(dy: Array, input_grad: bool = True) -> tuple[Array | None, ...]:
         dy2 = xp.reshape(dy, (flat[0], matrix.shape[0]))
         dx = None
         if input_grad:
-            dx = xp.reshape(xp.matmul(dy2, conjugate(xp, matrix)), x.shape)  # (rows, O) @ (O, I)
+            dx = xp.reshape(product(dy2, conjugate(xp, matrix)), x.shape)  # (rows, O) @ (O, I)
         x2 = conjugate(xp, xp.reshape(x, flat))
-        dweight = xp.matmul(xp.permute_dims(dy2, (1, 0)), x2)  # (O, rows) @ (rows, I)
+        dweight = product(xp.permute_dims(dy2, (1, 0)), x2)  # (O, rows) @ (rows, I)
         dbias = None if bias is None else xp.reshape(xp.sum(dy2, axis=0, dtype=dy.dtype), out)
         return dx, xp.reshape(dweight, weight.shape), dbias
 

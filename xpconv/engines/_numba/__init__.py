@@ -38,6 +38,7 @@ _BODIES = {
     "max_pool": "_max_pool",
     "max_pool_grad": "_max_pool",
     "normalise": "_batch_norm",
+    "product": "_product",
     "relu": "_relu",
     "relu_grad": "_relu",
     "sgd": "_step",

@@ -1,0 +1,97 @@
+"""NumPy's BLAS held at one thread, while the library's own threads work.
+
+After a product OpenBLAS's threads spin for milliseconds, waiting for the next one, and take the
+cores from ours: a training step of LeNet-5 took twice as long for its three linear layers' sake.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class _Switch(NamedTuple):
+    """How many threads an OpenBLAS uses."""
+
+    get: Callable[[], int]
+    set: Callable[[int], None]
+
+
+@cache
+def _switch() -> _Switch | None:
+    """Return that of the OpenBLAS that NumPy is linked with; None where it has another BLAS."""
+    try:
+        # Symbols are looked for in what a module is linked with, too.
+        library = ctypes.CDLL(np.linalg._umath_linalg.__file__)
+    except (AttributeError, OSError):
+        return None
+    for before, after in itertools.product(("scipy_", ""), ("64_", "")):
+        names = (f"{before}openblas_{verb}_num_threads{after}" for verb in ("get", "set"))
+        functions: list[Any] = [getattr(library, name, None) for name in names]
+        if None not in functions:
+            return _Switch(*functions)
+    return None
+
+
+class _Holders:
+    """Who holds BLAS at one thread at present, and how many threads it had before."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.count = 0
+        self.before = 1
+
+    def enter(self, switch: _Switch) -> None:
+        with self.lock:
+            if self.count == 0:
+                self.before = switch.get()
+                if self.before != 1:
+                    switch.set(1)
+            self.count += 1
+
+    def leave(self, switch: _Switch) -> None:
+        with self.lock:
+            self.count -= 1
+            if self.count == 0 and self.before != 1:
+                switch.set(self.before)
+
+
+_HOLDERS = _Holders()
+
+
+def _forget() -> None:
+    """Start anew in a forked child, where whoever held BLAS does not exist."""
+    global _HOLDERS
+    before, _HOLDERS = _HOLDERS, _Holders()
+    switch = _switch() if before.count else None
+    if switch is not None:
+        switch.set(before.before)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold NumPy's BLAS at one thread within a ``with`` block, where it is an OpenBLAS.
+
+    It is one setting for the whole process; the last of several holders sets it back.
+    """
+    switch, holders = _switch(), _HOLDERS
+    if switch is None:
+        yield
+        return
+    holders.enter(switch)
+    try:
+        yield
+    finally:
+        holders.leave(switch)
