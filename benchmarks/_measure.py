@@ -13,7 +13,7 @@ from ._cases import Case, LayerCase, to_json
 from ._fingerprint import Fingerprint, difference
 from ._process import CannotRun, PeerSpec, Worker, WorkerError
 
-SLOW_ROUNDS = 3  # for what is ten or a hundred times slower, more rounds tell nothing
+SLOW_ROUNDS = 2  # for what is ten or a hundred times slower, more rounds tell nothing
 
 Row = dict[str, Any]
 Turn = dict[str, float]
@@ -25,7 +25,7 @@ class Settings:
     """How long and how carefully to measure."""
 
     threads: int
-    rounds: int = 11
+    rounds: int = 7
     turn: float = 0.05  # seconds that a library has in each round, at least one call
     settle: float = 0.03  # seconds between turns, for the idle threads of the last to fall asleep
     tolerance: float = 1e-3  # largest difference of results, relative to their root mean square
@@ -61,7 +61,7 @@ class Race:
 
     def row(self, case: Case) -> Row:
         """Verify and time one case with every library that does it."""
-        row: Row = {"case": to_json(case), "times": {}, "notes": {}, "differences": {}}
+        row = untimed(case)
         for worker in self._workers:
             if worker.spec.one_image:
                 self._time_single(worker, case, row)
@@ -161,7 +161,8 @@ class Race:
         """Give each worker a turn in every round, in this order and back again by turns."""
         turns: dict[str, list[Turn]] = {worker.spec.key: [] for worker in workers}
         for number in range(rounds):
-            for worker in workers if number % 2 == 0 else reversed(workers):
+            fast = [it for it in workers if number < SLOW_ROUNDS or not it.spec.slow]
+            for worker in fast if number % 2 == 0 else reversed(fast):
                 time.sleep(self._settings.settle)
                 times = worker.ask("time", seconds=self._settings.turn)
                 turns[worker.spec.key].append(
@@ -172,6 +173,11 @@ class Race:
                     }
                 )
         return turns
+
+
+def untimed(case: Case) -> Row:
+    """A row that knows its case and nothing else."""
+    return {"case": to_json(case), "times": {}, "notes": {}, "differences": {}}
 
 
 def describe(case: Case) -> str:

@@ -43,6 +43,8 @@ class PeerSpec:
     title: str
     config: dict[str, Any] = field(default_factory=dict)
     one_image: bool = False  # runs one image; its times are scaled to the batch
+    slow: bool = False  # has fewer turns
+    environment: dict[str, str] = field(default_factory=dict)  # of its process, beyond the usual
 
 
 class Worker:
@@ -52,6 +54,7 @@ class Worker:
         self.spec = spec
         config = {**spec.config, "threads": threads}
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+        environment |= spec.environment
         environment["CUPY_TF32"] = "1" if config.get("tf32") else "0"
         if exact_memory:
             environment |= EXACT_MEMORY

@@ -14,6 +14,20 @@ OURS = "xpconv"
 DEFAULT, CHANNELS_LAST = "torch", "torch-channels-last"
 BETTER = "better"  # of PyTorch's two layouts
 
+TITLES = {
+    OURS: "xpconv",
+    "xpconv-compiled": "xpconv, compiled for its shape",
+    "xpconv-fused": "xpconv, fused",
+    "xpconv-portable": "xpconv without Numba",
+    "xpconv-nchw": "xpconv, NCHW memory",
+    DEFAULT: "PyTorch",
+    CHANNELS_LAST: "PyTorch channels_last",
+    "jax": "JAX",
+    "im2col": "NumPy im2col",
+    "scipy": "SciPy loops",
+    BETTER: "PyTorch's better layout",
+}
+
 
 def seconds(row: Row, key: str, statistic: str) -> float | None:
     """Seconds of one call: over all rounds the minimum, or the median of the rounds' medians."""
@@ -27,9 +41,9 @@ def seconds(row: Row, key: str, statistic: str) -> float | None:
     return float(reduce(turn[statistic] for turn in timing["turns"]) * timing["scale"])
 
 
-def speed(row: Row, against: str, statistic: str) -> float | None:
-    """Times the speed of the other: above 1, xpconv is faster."""
-    ours, theirs = seconds(row, OURS, statistic), seconds(row, against, statistic)
+def speed(row: Row, against: str, statistic: str, of: str = OURS) -> float | None:
+    """Times the speed of the other: above 1, xpconv (in the column `of`) is faster."""
+    ours, theirs = seconds(row, of, statistic), seconds(row, against, statistic)
     return None if ours is None or theirs is None else theirs / ours
 
 
@@ -51,6 +65,7 @@ def summarise(
     groups: Iterable[tuple[str, Callable[[Row], bool]]],
     peers: Sequence[str],
     statistic: str,
+    of: str = OURS,
 ) -> list[Summary]:
     """Geometric mean and worst row of every group, mode and peer that has any."""
     modes = list(dict.fromkeys(mode_of(row) for row in rows))
@@ -62,7 +77,7 @@ def summarise(
                     (value, label(row))
                     for row in rows
                     if mode_of(row) == mode and belongs(row)
-                    if (value := speed(row, against, statistic)) is not None
+                    if (value := speed(row, against, statistic, of)) is not None
                 ]
                 if ratios:
                     mean = math.exp(statistics.fmean(math.log(value) for value, _ in ratios))
@@ -77,4 +92,6 @@ def mode_of(row: Row) -> str:
 def label(row: Row) -> str:
     """The case and its batch; networks carry the batch in their name."""
     case = row["case"]
-    return case["name"] if case["kind"] == "training" else f"{case['name']}, batch {case['batch']}"
+    name = case["name"] if case["kind"] == "training" else f"{case['name']}, batch {case['batch']}"
+    threads = row.get("threads")
+    return f"{name}, {threads} thread{'s' * (threads > 1)}" if threads else str(name)

@@ -86,6 +86,13 @@ class Session:
         return times
 
 
+def _pin(config: dict[str, Any]) -> None:
+    """Hold a library that takes as many threads as there are cores to some of them."""
+    if config.get("pin") and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[: int(config["threads"])])
+
+
 def main() -> None:
     # Answers get a descriptor of their own: whatever a library prints must not mix with them.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
@@ -94,7 +101,9 @@ def main() -> None:
     for line in sys.stdin:
         try:
             if session is None:
-                session = Session(json.loads(sys.argv[1]))
+                config = json.loads(sys.argv[1])
+                _pin(config)
+                session = Session(config)
             answer = {"ok": session.answer(json.loads(line))}
         except _peers.Unsupported as reason:
             answer = {"unsupported": str(reason)}

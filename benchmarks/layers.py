@@ -6,6 +6,7 @@ import sys
 
 from . import _cli
 from ._cases import MODES, QUICK_LAYERS, layer_cases
+from ._columns import MAIN, PORTABLE
 
 EPILOG = """\
 examples:
@@ -20,8 +21,11 @@ The method is described in benchmarks/README.md."""
 def main(arguments: list[str] | None = None) -> int:
     parser, what = _cli.parser(
         "benchmarks.layers",
-        "Time single convolution layers: xpconv, PyTorch in both memory layouts, and SciPy loops.",
+        "Time single convolution layers: xpconv with and without Numba, PyTorch in both memory\n"
+        "layouts, JAX, NumPy as courses teach it, and SciPy loops.",
         EPILOG,
+        (*MAIN, PORTABLE, "jax", "im2col", "scipy"),
+        rounds=5,
     )
     what.add_argument(
         "--batches",

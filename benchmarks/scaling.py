@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
-from . import _cli
+from . import _cli, _machine
 from ._cases import LayerCase, layer_case, matches
+from ._columns import MAIN
 
 EPILOG = """\
 examples:
@@ -39,17 +40,21 @@ def main(arguments: list[str] | None = None) -> int:
         "benchmarks.scaling",
         "Time a 3x3 layer over batches, image sizes and channels: xpconv and PyTorch.",
         EPILOG,
+        MAIN,
+        rounds=5,
     )
     options = parser.parse_args(arguments)
-    options.peers = options.peers or ["xpconv", "torch", "torch-channels-last"]
     chosen = [
         replace(case, mode="forward+backward", dtype=options.dtype)
         for case in cases()
         if matches(case.name, case.group, options.cases)
     ]
     if options.quick:
-        chosen = [case for case in chosen if max(case.batch, case.size, case.in_channels) <= 64][:3]
-    return _cli.run("scaling", "One layer over many sizes", chosen, options)
+        chosen = [case for case in chosen if case.group == "channels" and case.in_channels <= 16]
+    if not chosen:
+        parser.error(f"no case matches {options.cases}; --list shows what there is")
+    threads = range(1, _machine.cores() + 1)
+    return _cli.run("scaling", "One layer over many sizes", chosen, options, threads)
 
 
 if __name__ == "__main__":

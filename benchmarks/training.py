@@ -1,4 +1,4 @@
-"""Whole training steps of networks, and inference: ``python -m benchmarks.training --help``."""
+"""Whole training steps of small networks: ``python -m benchmarks.training --help``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from . import _cli
 from ._cases import INFERENCE, QUICK_TRAINING, STEP, TRAINING, matches
+from ._columns import MAIN, PORTABLE, on_gpu
 
 EPILOG = """\
 examples:
@@ -20,9 +21,11 @@ The method is described in benchmarks/README.md."""
 def main(arguments: list[str] | None = None) -> int:
     parser, what = _cli.parser(
         "benchmarks.training",
-        "Time training steps (forward, backward, SGD with momentum): xpconv, PyTorch in both "
-        "memory\nlayouts, and SciPy loops where they are feasible.",
+        "Time training steps (forward, backward, SGD with momentum): xpconv with and without "
+        "Numba,\nPyTorch in both memory layouts, and SciPy loops where they are feasible.",
         EPILOG,
+        (*MAIN, PORTABLE, "scipy"),
+        rounds=11,
     )
     what.add_argument("--modes", nargs="+", choices=(STEP, INFERENCE), default=[STEP])
     options = parser.parse_args(arguments)
@@ -31,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         replace(case, dtype=options.dtype, mode=mode)
         for case in TRAINING
         if matches(case.name, case.group, names)
-        if names or case.group != "gpu" or _cli.on_gpu(options)
+        if names or case.group != "gpu" or on_gpu(options)
         for mode in options.modes
     ]
     if not cases:

@@ -23,4 +23,12 @@ def load(config: Mapping[str, Any]) -> Peer:
         from ._scipy import ScipyPeer
 
         return ScipyPeer(config)
-    raise ValueError(f"unknown library {library!r}: expected xpconv, torch or scipy")
+    if library == "im2col":
+        from ._im2col import Im2colPeer
+
+        return Im2colPeer(config)
+    if library == "jax":
+        from ._jax import JaxPeer
+
+        return JaxPeer(config)
+    raise ValueError(f"unknown library {library!r}: expected xpconv, torch, jax, im2col or scipy")

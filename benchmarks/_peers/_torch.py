@@ -87,8 +87,9 @@ class TorchPeer(Peer):
         dtype = getattr(torch, case.dtype)
         model = build(case.model, case.channels, case.classes).to(torch.float32 if half else dtype)
         with torch.no_grad():
-            for name, value in model.named_parameters():
-                value.copy_(torch.from_numpy(case.initial(name, tuple(value.shape))))
+            for name, value in model.state_dict().items():
+                if case.draws(name):
+                    value.copy_(torch.from_numpy(case.initial(name, tuple(value.shape))))
         model = model.to(self._name, memory_format=self._format).train(case.mode != INFERENCE)
         scaler = torch.amp.GradScaler(self._name, enabled=case.dtype == "float16")
         optimizer = torch.optim.SGD(model.parameters(), lr=case.lr, momentum=case.momentum)

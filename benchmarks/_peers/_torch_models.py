@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from ._torch_mobilenet import MobileNetV2
+
 
 def build(name: str, in_channels: int, num_classes: int) -> nn.Module:
-    known = {
+    known: dict[str, Callable[[int, int], nn.Module]] = {
         "lenet5": lenet5,
         "small_vgg": small_vgg,
-        "resnet18_cifar": ResNet18,
+        "resnet18_cifar": partial(ResNet18, cifar=True),
+        "resnet18": ResNet18,
+        "mobilenet_v2": MobileNetV2,
         "resnet50": ResNet50,
     }
     return known[name](in_channels, num_classes)
@@ -84,11 +90,12 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """The CIFAR form: a 3x3 first convolution and no pooling after it."""
+    """The ImageNet form, or CIFAR's: a 3x3 first convolution and no pooling after it."""
 
-    def __init__(self, in_channels: int, num_classes: int) -> None:
+    def __init__(self, in_channels: int, num_classes: int, cifar: bool = False) -> None:
         super().__init__()
-        self.conv1 = _conv(in_channels, 64, 3, 1)
+        self.conv1 = _conv(in_channels, 64, 3, 1) if cifar else _conv(in_channels, 64, 7, 2)
+        self.maxpool = nn.Identity() if cifar else nn.MaxPool2d(3, 2, 1)
         self.bn1 = nn.BatchNorm2d(64)
         self.layer1 = self._stage(64, 64, 1)
         self.layer2 = self._stage(64, 128, 2)
@@ -103,7 +110,7 @@ class ResNet18(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = functional.relu(self.bn1(self.conv1(x)), inplace=True)
+        h = self.maxpool(functional.relu(self.bn1(self.conv1(x)), inplace=True))
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             h = stage(h)
         return self.fc(h.mean(dim=(2, 3)))

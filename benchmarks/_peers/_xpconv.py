@@ -10,10 +10,11 @@ import numpy as np
 
 import xpconv
 from xpconv import ops
+from xpconv.engines import _numba
 
 from .._cases import INFERENCE, PRECISIONS, LayerCase, TrainingCase
 from .._devices import PEAK_BYTES, PEAK_SIZE, CupyCuda, TorchCuda, peaks
-from ._base import VERIFIED_STEPS, Job, Peer, layer_outputs
+from ._base import VERIFIED_STEPS, Job, Peer, Unsupported, layer_outputs
 
 
 class XpconvPeer(Peer):
@@ -21,6 +22,7 @@ class XpconvPeer(Peer):
         self._backend = xpconv.get_backend(config.get("backend", "numpy"))
         # Inside a network, activations arrive channels-last in memory under their NCHW shape.
         self._channels_last = config.get("layout", "channels_last") == "channels_last"
+        self._inference = config.get("inference", "plain")
         spec = str(self._backend)
         if spec.startswith("torch"):
             import torch
@@ -37,6 +39,7 @@ class XpconvPeer(Peer):
             "backend": str(self._backend),
             "memory": "channels-last" if self._channels_last else "NCHW",
             self._backend.name: sys.modules[self._backend.name].__version__,
+            **({"Numba": _numba.refusal() or "used"} if self._backend.name == "numpy" else {}),
             **self.device.describe(),
             **self._peaks(),
         }
@@ -80,16 +83,21 @@ class XpconvPeer(Peer):
         from xpconv import models, nn, optim, train
 
         options: dict[str, Any] = {"num_classes": case.classes, "in_channels": case.channels}
-        if case.model == "small_vgg":
+        if case.model in ("small_vgg", "mobilenet_v2"):
             options["dropout"] = 0.0  # masks differ between libraries
         wide = "float32" if case.dtype in PRECISIONS else case.dtype
         model = models.get_model(case.model, **options).to(self._backend, wide)
         model.update(
             {
                 name: self._backend.asarray(case.initial(name, tuple(value.shape)))
-                for name, value in model.parameters().items()
+                for name, value in model.state_dict().items()
+                if case.draws(name)
             }
         )
+        if self._inference == "fuse":
+            if case.mode != INFERENCE:
+                raise Unsupported("fused models are for inference")
+            model = model.fuse()
         optimizer = optim.SGD(lr=case.lr, momentum=case.momentum)
         criterion = nn.CrossEntropyLoss()
         precision = train.Precision(PRECISIONS.get(case.dtype), model, self._backend)

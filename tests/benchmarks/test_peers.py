@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from benchmarks._cases import LayerCase, from_json, layer_cases, to_json
 from benchmarks._fingerprint import difference, fingerprint
+from benchmarks._peers import Unsupported, load
 from benchmarks._process import CannotRun, PeerSpec, Worker, WorkerError
 from tests import reference
 
@@ -49,6 +52,61 @@ def test_fingerprints_tell_results_apart(rng: np.random.Generator) -> None:
     assert difference(fingerprint(x), fingerprint(x * 1.01)) > 5e-3
     assert difference(fingerprint(x), fingerprint(x.T)) == np.inf
     assert difference(fingerprint(x), fingerprint(np.full_like(x, np.nan))) == np.inf
+
+
+LAYERS = [
+    LayerCase("plain", "other", 4, 6, 7, 3, padding=1, batch=2),
+    LayerCase("odd", "other", 4, 6, 9, 3, stride=2, padding=1, dilation=2, groups=2, batch=3),
+]
+
+
+def by_definition(case: LayerCase) -> dict[str, np.ndarray]:
+    data = {name: value.astype("float64") for name, value in case.data().items()}
+    options = {
+        "stride": (case.stride,) * 2,
+        "pairs": ((case.padding,) * 2,) * 2,
+        "dilation": (case.dilation,) * 2,
+        "groups": case.groups,
+    }
+    x, weight, dy = data["x"], data["weight"], data["dy"]
+    dx, dweight, dbias = reference.conv_gradients(x, weight, dy, **options)
+    y = reference.conv(x, weight, data["bias"], **options)
+    return {"y": y, "dx": dx, "dweight": dweight, "dbias": dbias}
+
+
+@pytest.mark.parametrize("case", LAYERS, ids=lambda case: case.name)
+@pytest.mark.parametrize("library", ["im2col", "jax", "torch", "xpconv"])
+def test_every_library_computes_the_layer(library: str, case: LayerCase) -> None:
+    pytest.importorskip("numpy" if library == "im2col" else library)
+    job = load({"library": library, "threads": 1}).layer(replace(case, mode="forward+backward"))
+    expected, found = by_definition(case), job.outputs()
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=2e-4, atol=2e-4)
+    forward = load({"library": library, "threads": 1}).layer(case).outputs()
+    np.testing.assert_allclose(forward["y"], expected["y"], rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity here")
+def test_a_library_that_takes_all_cores_is_held_to_some() -> None:
+    config = {"library": "im2col", "pin": True}
+    with Worker(PeerSpec("im2col", "NumPy", config), threads=1) as worker:
+        worker.ask("describe")
+        assert len(os.sched_getaffinity(worker._process.pid)) == 1
+
+
+def test_a_column_has_an_environment_of_its_own() -> None:
+    spec = PeerSpec("x", "xpconv", {"library": "xpconv"}, environment={"XPCONV_NUMBA": "0"})
+    with Worker(spec, threads=1) as worker:
+        assert worker.ask("describe")["Numba"] == "XPCONV_NUMBA=0 turns Numba off"
+
+
+@pytest.mark.parametrize("library", ["im2col", "jax"])
+def test_slow_libraries_leave_large_batches_out(library: str) -> None:
+    pytest.importorskip("numpy" if library == "im2col" else library)
+    peer = load({"library": library, "threads": 1, "most": 1})
+    with pytest.raises(Unsupported, match="more than 1 images"):
+        peer.layer(LAYERS[0])
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks import _statistics as statistics, layers, scaling, training
+from benchmarks import (
+    _report_memory,
+    _statistics as statistics,
+    layers,
+    memory,
+    networks,
+    scaling,
+    training,
+)
 from benchmarks._cases import LAYERS, to_json
 from benchmarks._plot import plot
 from benchmarks._report import markdown
@@ -36,10 +44,15 @@ def report() -> dict[str, Any]:
             torch=turns(8),
             torch_channels_last=turns(4, 5),
             scipy=turns(10, scale=16),
+            xpconv_portable=turns(5),
         ),
         row(1, 16, xpconv=turns(4), torch=turns(2), torch_channels_last=turns(3)),
     ]
-    rows[0]["memory"] = {"xpconv": {"resident": 3 << 20, "traced": 2 << 20}}
+    rows[0]["memory"] = {
+        "xpconv": {"resident": 3 << 20, "traced": 2 << 20},
+        "torch": {"resident": 4 << 20},
+        "torch-channels-last": {"resident": 2 << 20},
+    }
     return {
         "title": "A run",
         "machine": {"processor": "an abacus", "libraries": "none", "date": "today"},
@@ -73,10 +86,29 @@ def test_the_summary_has_the_mean_and_the_worst_row(report: dict[str, Any]) -> N
 def test_markdown_holds_every_row_and_every_problem(report: dict[str, Any]) -> None:
     text = markdown(report)
     assert "| processor | an abacus |" in text
-    assert "| 7x7/2 3>64, 224², batch 16 | 2.00 (2.78) | 8.00 (8.89) | 4.00 (5.00) | ≈ 160" in text
-    assert "| ×0.50 | ×0.50 | ×0.75 | - |" in text
-    assert "| 7x7/2 3>64, 224², batch 16, forward | 3.00 (2.00) |" in text
+    name, other = "7x7/2 3>64, 224², batch 16", "3x3 64>64, 56², batch 16"
+    times = "2.00 (2.78) | 5.00 (5.56) | 8.00 (8.89) | 4.00 (5.00) | ≈ 160 (178)"
+    assert f"| {name} | {times} | ×2.00 | ×0.80 |" in text
+    assert f"| {other} | 4.00 (4.44) | - | 2.00 (2.22) | 3.00 (3.33) | - | ×0.50 | - |" in text
+    assert f"| {name}, forward | 3.00 (2.00) | 4.00 | 2.00 | ×1.50 |" in text
+    assert f"Largest ratio: ×1.50 ({name}, forward)." in text
     assert "- something" in text
+
+
+def test_the_summary_has_every_way_to_run_xpconv(report: dict[str, Any]) -> None:
+    text = markdown(report)
+    assert f"| all rows | forward | 2 | ×1.00 | ×0.50 ({'3x3 64>64, 56², batch 16'}) |" in text
+    row = "| xpconv without Numba | layer table | forward | 1 | ×0.80 | ×0.80 | 7x7/2 3>64, 224²"
+    assert row in text
+
+
+def test_memory_alone_is_a_report(report: dict[str, Any]) -> None:
+    for line in report["rows"]:
+        line["times"] = {}
+    text = markdown(report)
+    assert "Peak extra memory" in text
+    assert "Summary" not in text
+    assert _report_memory.against_pytorch(report["rows"][1]) is None
 
 
 def test_a_run_without_pytorch_is_reported_without_ratios(report: dict[str, Any]) -> None:
@@ -92,12 +124,23 @@ def test_a_picture_is_drawn(report: dict[str, Any], tmp_path: Path) -> None:
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("main", [layers.main, training.main])
+@pytest.mark.parametrize(
+    ("main", "word"),
+    [
+        (layers.main, "LeNet"),
+        (training.main, "LeNet"),
+        (networks.main, "MobileNetV2"),
+        (memory.main, "LeNet"),
+        (scaling.main, "channels"),
+    ],
+)
 def test_the_commands_list_their_cases_and_refuse_unknown_ones(
-    main: Any, capsys: pytest.CaptureFixture[str]
+    main: Any, word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--list", "--cases", "lenet"]) == 0
-    assert "LeNet" in capsys.readouterr().out
+    assert main(["--list"]) == 0
+    everything = capsys.readouterr().out
+    assert main(["--list", "--cases", word]) == 0
+    assert 0 < len(capsys.readouterr().out) < len(everything)
     with pytest.raises(SystemExit):
         main(["--cases", "no such network"])
     assert "--list shows" in capsys.readouterr().err
