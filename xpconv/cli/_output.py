@@ -37,13 +37,18 @@ def print_table(rows: Sequence[tuple[str, str]], title: str) -> None:
     print()
 
 
+class _Said(logging.Handler):
+    """Writes to what is standard error at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"xpconv: {record.getMessage()}", file=sys.stderr)
+
+
 def show_compiling() -> None:
     """Let the engines say on standard error when code is compiled for the first time."""
     log = logging.getLogger("xpconv.engines.compiled")
     if not log.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("xpconv: %(message)s"))
-        log.addHandler(handler)
+        log.addHandler(_Said())
         log.setLevel(logging.INFO)
         log.propagate = False
 
