@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import runpy
 import signal
@@ -205,3 +206,16 @@ def test_a_whole_run_with_a_real_ctrl_c_in_it(elsewhere: Path) -> None:
     assert metrics["test_images"] == 450
     assert metrics["test_accuracy"] > 0.5
     assert [row["epoch"] for row in metrics["history"]] == [1, 2]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_who_sits_at_a_terminal_hears_of_the_compiler(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = logging.getLogger("xpconv.engines.compiled")
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    _output.show_compiling()
+    _output.show_compiling()
+    log.info("it takes a while")
+    assert capsys.readouterr().err == ("xpconv: it takes a while\n" if terminal else "")

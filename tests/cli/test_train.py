@@ -180,9 +180,11 @@ def test_default_directories_are_not_taken_twice(capsys: pytest.CaptureFixture[s
     assert files_in(Path("runs")) == {"digits", "digits-2", "digits-3"}
 
 
-def test_a_directory_of_results_can_be_written_anew() -> None:
+def test_a_directory_of_results_can_be_written_anew(capsys: pytest.CaptureFixture[str]) -> None:
     assert train(out="x", epochs=2) == 0
-    assert train(out="x", epochs=1, seed=1) == 0
+    capsys.readouterr()
+    assert cli.main(["train", "digits", "--out", "x", "--epochs", "1", "--seed", "1"]) == 0
+    assert capsys.readouterr().out.startswith("the run in x is replaced\n")
     assert json.loads(Path("x/metrics.json").read_text())["settings"]["seed"] == 1
     assert len(history(Path("x"))) == 1
     assert files_in(Path("x")) == FILES

@@ -45,9 +45,9 @@ class _Said(logging.Handler):
 
 
 def show_compiling() -> None:
-    """Let the engines say on standard error when code is compiled for the first time."""
+    """Let the engines tell who sits at a terminal that code is compiled for the first time."""
     log = logging.getLogger("xpconv.engines.compiled")
-    if not log.handlers:
+    if sys.stderr.isatty() and not log.handlers:
         log.addHandler(_Said())
         log.setLevel(logging.INFO)
         log.propagate = False

@@ -107,6 +107,8 @@ def _work(
         if not arguments.quiet:
             print(text, flush=True)
 
+    if not done and (out / CHECKPOINT).exists():
+        say(f"the run in {out} is replaced")
     say(
         f"training {card.name} ({trainer.model.num_parameters:,} parameters) on "
         f"{len(split.train):,} digits with {trainer.backend}"
