@@ -9,7 +9,8 @@ from ._cases import PRECISIONS
 from ._process import PeerSpec
 from ._statistics import CHANNELS_LAST, DEFAULT, OURS, TITLES
 
-PORTABLE, FUSED, NCHW = "xpconv-portable", "xpconv-fused", "xpconv-nchw"
+COMPILED, FUSED = "xpconv-compiled", "xpconv-fused"
+PORTABLE, NCHW = "xpconv-portable", "xpconv-nchw"
 MAIN = (OURS, DEFAULT, CHANNELS_LAST)
 LARGEST_FOR_SLOW = 16  # images; ten times slower than the others, they take minutes for more
 
@@ -37,6 +38,7 @@ def peers(options: argparse.Namespace) -> list[PeerSpec]:
     seconds = options.scipy_limit or (0.1 if options.quick else 0.4)
     configs: dict[str, dict[str, Any]] = {
         OURS: ours,
+        COMPILED: {**ours, "inference": "compile"},
         FUSED: {**ours, "inference": "fuse"},
         PORTABLE: ours,
         NCHW: {**ours, "layout": "default"},
@@ -65,4 +67,4 @@ _ENVIRONMENTS = {
     PORTABLE: {"XPCONV_NUMBA": "0"},
     "jax": {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1"},  # it makes float32 of float64 else
 }
-NAMES = (OURS, FUSED, PORTABLE, NCHW, DEFAULT, CHANNELS_LAST, "jax", "im2col", "scipy")
+NAMES = (OURS, COMPILED, FUSED, PORTABLE, NCHW, DEFAULT, CHANNELS_LAST, "jax", "im2col", "scipy")

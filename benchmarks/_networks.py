@@ -61,7 +61,8 @@ class TrainingCase:
         """
         rng = np.random.default_rng(zlib.crc32(f"{self.model}.{name}".encode()))
         if name.endswith(STATISTICS):
-            return rng.uniform(0.5, 1.5, shape).astype(host_dtype(self.dtype))
+            low, high = (0.5, 1.5) if name.endswith("var") else (-0.5, 0.5)
+            return rng.uniform(low, high, shape).astype(host_dtype(self.dtype))
         if len(shape) < 2:
             ones = name.endswith("weight")  # of a batch norm
             return np.full(shape, 1.0 if ones else 0.0, dtype=host_dtype(self.dtype))

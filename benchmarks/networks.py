@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from . import _cli
 from ._cases import INFERENCE, NETWORKS, STEP, matches
-from ._columns import FUSED, MAIN, PORTABLE
+from ._columns import COMPILED, FUSED, MAIN, PORTABLE
 
 EPILOG = """\
 examples:
@@ -21,9 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser, what = _cli.parser(
         "benchmarks.networks",
         "Time inference and training steps of ResNet-18 and MobileNetV2 on images of 224²: xpconv\n"
-        "as it is, fused and without Numba, PyTorch in both memory layouts.",
+        "as it is, compiled for the shape, fused and without Numba, PyTorch in both layouts.",
         EPILOG,
-        (*MAIN, FUSED, PORTABLE),
+        (*MAIN, COMPILED, FUSED, PORTABLE),
     )
     modes = (INFERENCE, STEP)
     what.add_argument("--modes", nargs="+", choices=modes, default=list(modes))

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 import xpconv
-from xpconv import ops
-from xpconv.engines import _numba
+from xpconv import engines, ops
 
 from .._cases import INFERENCE, PRECISIONS, LayerCase, TrainingCase
 from .._devices import PEAK_BYTES, PEAK_SIZE, CupyCuda, TorchCuda, peaks
@@ -39,7 +38,11 @@ class XpconvPeer(Peer):
             "backend": str(self._backend),
             "memory": "channels-last" if self._channels_last else "NCHW",
             self._backend.name: sys.modules[self._backend.name].__version__,
-            **({"Numba": _numba.refusal() or "used"} if self._backend.name == "numpy" else {}),
+            **(
+                {"Numba": engines.compiled_refusal() or "used"}
+                if self._backend.name == "numpy"
+                else {}
+            ),
             **self.device.describe(),
             **self._peaks(),
         }
@@ -94,9 +97,13 @@ class XpconvPeer(Peer):
                 if case.draws(name)
             }
         )
+        if self._inference != "plain" and case.mode != INFERENCE:
+            raise Unsupported("for inference")
+        if self._inference == "compile":
+            x = self._backend.asarray(case.data()[0][0], wide)
+            planned = model.compile_for(tuple(x.shape))
+            return Job(lambda: planned(x), lambda: {"y": self._backend.to_numpy(planned(x))})
         if self._inference == "fuse":
-            if case.mode != INFERENCE:
-                raise Unsupported("fused models are for inference")
             model = model.fuse()
         optimizer = optim.SGD(lr=case.lr, momentum=case.momentum)
         criterion = nn.CrossEntropyLoss()

@@ -6,11 +6,20 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks._cases import LayerCase, from_json, layer_cases, to_json
+from benchmarks._cases import (
+    INFERENCE,
+    STEP,
+    LayerCase,
+    TrainingCase,
+    from_json,
+    layer_cases,
+    to_json,
+)
 from benchmarks._fingerprint import difference, fingerprint
 from benchmarks._peers import Unsupported, load
 from benchmarks._process import CannotRun, PeerSpec, Worker, WorkerError
@@ -85,6 +94,19 @@ def test_every_library_computes_the_layer(library: str, case: LayerCase) -> None
         np.testing.assert_allclose(found[name], value, rtol=2e-4, atol=2e-4)
     forward = load({"library": library, "threads": 1}).layer(case).outputs()
     np.testing.assert_allclose(forward["y"], expected["y"], rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("way", ["plain", "fuse", "compile"])
+def test_every_way_of_inference_is_pytorchs(torch: Any, way: str) -> None:
+    for model in ("mobilenet_v2", "resnet18"):
+        case = TrainingCase("small", "imagenet", model, 2, 3, 64, classes=5, pool=1, mode=INFERENCE)
+        theirs = load({"library": "torch", "threads": 1}).training(case).outputs()["y"]
+        ours = load({"library": "xpconv", "threads": 1, "inference": way}).training(case)
+        assert difference(fingerprint(theirs), fingerprint(ours.outputs()["y"])) < 1e-3
+        assert np.std(theirs) > 0.1
+        if way != "plain":
+            with pytest.raises(Unsupported, match="for inference"):
+                load({"library": "xpconv", "inference": way}).training(replace(case, mode=STEP))
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity here")

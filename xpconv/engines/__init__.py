@@ -23,6 +23,7 @@ from ._engine import ACTIVATIONS as ACTIVATIONS, TASKS as TASKS, Engine as Engin
 from ._numba import refusal as compiled_refusal
 from ._offsets import offsets as offsets
 from ._out_of_memory import out_of_memory
+from ._prepare import prepare as prepare
 from ._problem import Problem as Problem
 from ._select import (
     allowed as allowed,
@@ -52,6 +53,7 @@ __all__ = [
     "input_grad",
     "offsets",
     "pointwise",
+    "prepare",
     "select",
     "thread_count",
     "weight_grad",

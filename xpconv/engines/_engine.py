@@ -24,6 +24,9 @@ class Engine(Protocol):
     ``forward`` applies while it writes y, after the bias. It is then called with one more argument,
     ``forward(problem, x, weight, bias, activation)``. For other engines `engines.forward` applies
     them in place to what ``forward`` returns, which is therefore always a new array.
+
+    A module may offer ``prepare(problem, weight, bias, activation)``, which returns its ``forward``
+    as a function of x alone, with everything done that x is not needed for.
     """
 
     name: str

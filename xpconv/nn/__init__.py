@@ -135,6 +135,7 @@ from ._pad import (
     ZeroPad3d as ZeroPad3d,
 )
 from ._parametrised import remove_parametrizations as remove_parametrizations
+from ._plan import Planned as Planned
 from ._pool import (
     AvgPool1d as AvgPool1d,
     AvgPool2d as AvgPool2d,
@@ -257,6 +258,7 @@ __all__ = [
     "PairwiseDistance",
     "PixelShuffle",
     "PixelUnshuffle",
+    "Planned",
     "PoissonNLLLoss",
     "RMSNorm",
     "RReLU",

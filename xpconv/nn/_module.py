@@ -14,6 +14,7 @@ from ._state import load_state
 from ._way_back import Backward as Backward, Grads as Grads
 
 if TYPE_CHECKING:
+    from ._plan import Planned
     from ._summary import Summary
 
 
@@ -304,6 +305,45 @@ class Module:
         from ._fuse import fuse
 
         return fuse(self)
+
+    def compile_for(self, *input_shapes: tuple[int, ...]) -> Planned:
+        """Plan inference for inputs of one shape: whatever can be done once is done now.
+
+        Parameters
+        ----------
+        *input_shapes : tuple of int
+            Shape of each input, batch axis included.
+
+        Returns
+        -------
+        Planned
+            A function of inputs of exactly these shapes, in the dtype and on the backend of the
+            model. It computes what ``model.fuse()`` does, to rounding: batch norms are folded,
+            activations are part of the convolutions before them, engines are chosen and weights
+            laid out. Containers of the library are taken apart, so that `observe` sees nothing of
+            it; modules that you have written are called as they are.
+
+        Raises
+        ------
+        ValueError
+            If the model cannot take inputs of such shapes.
+
+        Notes
+        -----
+        The plan holds the weights as they are now. It does not follow the model: after training or
+        loading, plan again.
+
+        Examples
+        --------
+        >>> from xpconv import get_backend, nn
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3, bias=False), nn.BatchNorm2d(2), nn.ReLU())
+        >>> fast = model.compile_for((8, 1, 28, 28))
+        >>> fast(get_backend("numpy").xp.zeros((8, 1, 28, 28), dtype="float32")).shape
+        (8, 2, 26, 26)
+        """
+        from ._plan import Planned
+
+        return Planned(self, input_shapes)
 
     def summary(self, input_shape: tuple[int, ...]) -> Summary:
         """Return a table of the layers for one input of the given shape, without the batch axis."""
