@@ -11,7 +11,7 @@ from tests.engines.test_direct import NEEDED
 from tests.ops import strategies
 from xpconv import engines, ops
 from xpconv.engines import _bodies
-from xpconv.ops import _norm
+from xpconv.ops import _channel_norm
 from xpconv.ops._max_pool_axis import argmax, places, route
 from xpconv.ops._pool_windows import pool_windows
 
@@ -72,8 +72,8 @@ def test_batch_norm(affine: bool, size, dtype: str, seed: int, last: bool) -> No
     dy = rng.normal(size=size).astype(dtype)
     weight, bias = (rng.normal(size=size[1]).astype(dtype) if affine else None for _ in range(2))
     xp = array_namespace(x)
-    expected = _norm._of_channels(xp, x, range(2, -1, -1), weight, bias, 1e-3)
-    found = _norm.batch_standardised(x, weight, bias, 1e-3)
+    expected = _channel_norm.of_channels(xp, x, range(2, -1, -1), weight, bias, 1e-3)
+    found = _channel_norm.batch_standardised(x, weight, bias, 1e-3)
     tolerance = 3e-4 if dtype == "float32" else 1e-11
     results = [found.y, found.mean, found.var, *found.pullback(dy)]
     wanted = [expected.y, expected.mean.ravel(), expected.var.ravel(), *expected.pullback(dy)]
@@ -86,9 +86,45 @@ def test_batch_norm(affine: bool, size, dtype: str, seed: int, last: bool) -> No
 
 
 @NEEDED
+@pytest.mark.parametrize("affine", [True, False])
+@given(
+    size=st.tuples(*(st.integers(1, n) for n in (9, 20, 9, 9))),
+    dtype=DTYPES,
+    seed=strategies.seeds,
+    last=st.booleans(),
+)
+def test_with_a_rectifier_to_the_last_bit(affine, size, dtype: str, seed: int, last: bool) -> None:
+    rng = np.random.default_rng(seed)
+    x, dy = drawn(size, dtype, seed, last), drawn(size, dtype, seed + 1, not last)
+    mean, rstd = (rng.uniform(0, 2, size[1]).astype(dtype) for _ in range(2))
+    weight, bias = (rng.normal(size=size[1]).astype(dtype) if affine else None for _ in range(2))
+    named = {name: engines.body(name, x) for name in engines._numba._BODIES}
+    with np.errstate(invalid="ignore"):
+        y = named["relu"](named["normalise"](x, mean, rstd, weight, bias))
+        found = named["normalise_relu"](x, mean, rstd, weight, bias)
+        expected = named["batch_norm_grad"](named["relu_grad"](dy, y), x, mean, rstd, weight)
+        gradients = named["batch_norm_relu_grad"](dy, x, mean, rstd, weight, bias)
+        np.testing.assert_array_equal(named["add"](x, dy), x + dy)
+        np.testing.assert_array_equal(named["add_relu"](x, dy), np.maximum(x + dy, 0))
+    np.testing.assert_array_equal(found, y)
+    for mine, theirs in zip(gradients, expected):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@NEEDED
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sums_of_many_numbers(dtype: str) -> None:
+    x, y = drawn((4, 16, 33, 31), dtype, 0, True), drawn((4, 16, 33, 31), dtype, 1, False)
+    with np.errstate(invalid="ignore"):
+        total = x + y
+        np.testing.assert_array_equal(engines.body("add", x)(x, y), total)
+        np.testing.assert_array_equal(engines.body("add_relu", x)(x, y), np.maximum(total, 0))
+
+
+@NEEDED
 def test_batch_norm_of_numbers_far_from_zero() -> None:
     x = (1e4 + np.random.default_rng(0).normal(size=(16, 3, 40, 40))).astype(np.float32)
-    found = _norm.batch_standardised(x, None, None, 1e-5)
+    found = _channel_norm.batch_standardised(x, None, None, 1e-5)
     exact = x.astype(np.float64)
     np.testing.assert_allclose(found.mean, exact.mean(axis=(0, 2, 3)), rtol=1e-7)
     np.testing.assert_allclose(found.var, exact.var(axis=(0, 2, 3)), rtol=1e-5)
@@ -122,7 +158,7 @@ def test_sums_do_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> N
     results = []
     for count in (1, 3):
         monkeypatch.setenv("XPCONV_NUM_THREADS", str(count))
-        found = _norm.batch_standardised(x, None, None, 1e-5)
+        found = _channel_norm.batch_standardised(x, None, None, 1e-5)
         results.append([found.y, found.mean, found.var, found.pullback(x)[0]])
     for one, other in zip(*results):
         np.testing.assert_array_equal(one, other)

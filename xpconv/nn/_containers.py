@@ -10,6 +10,7 @@ from .. import ops
 from .._typing import Array
 from ._gradients import prefixed, under_first_names
 from ._module import Backward, Grads, Module
+from ._pairs import PASSED, together
 from ._way_back import WayBack, Wish, go_back
 
 
@@ -60,9 +61,15 @@ class Sequential(_Container):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         backs: list[tuple[str, Backward | None]] = []
-        for name, layer in self._layers.items():
-            x, back = layer.forward(x, training=training)
+        layers = list(self._layers.items())
+        while len(backs) < len(layers):
+            name, layer = layers[len(backs)]
+            after, follower = (*layers, ("", None))[len(backs) + 1]
+            pair = together(layer, follower, (x,), training)
+            x, back = layer.forward(x, training=training) if pair is None else pair
             backs.append((name, back))
+            if pair is not None:
+                backs.append((after, PASSED))
 
         @WayBack
         def backward(dy: Array, wish: Wish) -> tuple[Array | None, Grads]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from .. import ops
 from .._shapes import ntuple, padding_pairs
 from .._typing import Array, IntOrTuple, Padding
+from ..ops._registry import rectified_vjp
 from ..random import Stream
 from ._born import born
 from ._module import Backward, Grads, Module
@@ -67,8 +68,10 @@ class Convolution(Module):
             "groups": self.groups,
         }
 
-    def _compute(self, x: Array, **options: Any) -> tuple[Array, Backward]:
-        y, pullback = ops.vjp(type(self)._op, x, self.weight, self.bias, **options)
+    def _compute(
+        self, x: Array, vjp: Callable[..., Any] = ops.vjp, **options: Any
+    ) -> tuple[Array, Backward]:
+        y, pullback = vjp(type(self)._op, x, self.weight, self.bias, **options)
 
         @WayBack
         def backward(dy: Array, wish: Wish) -> tuple[Array, Grads]:
@@ -126,10 +129,17 @@ class _Conv(Convolution):
         return tuple(amount for pair in reversed(pairs) for amount in pair)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        return self._by(ops.vjp, x)
+
+    def _rectified(self, x: Array, training: bool) -> tuple[Array, Backward]:
+        """Do what ``forward`` does, with `ReLU` after it."""
+        return self._by(rectified_vjp, x)
+
+    def _by(self, vjp: Callable[..., Any], x: Array) -> tuple[Array, Backward]:
         if self.padding_mode == "zeros":
-            return self._compute(x, **self._options)
+            return self._compute(x, vjp, **self._options)
         padded, unpad = ops.vjp(ops.pad, x, self._amounts(), self.padding_mode)
-        y, inner = self._compute(padded, **(self._options | {"padding": 0}))
+        y, inner = self._compute(padded, vjp, **(self._options | {"padding": 0}))
 
         @WayBack
         def backward(dy: Array, wish: Wish) -> tuple[Array, Grads]:

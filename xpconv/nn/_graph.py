@@ -4,42 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._typing import Array
 from ._gradients import merge, prefixed, under_first_names
+from ._graph_plan import Plan, Step
 from ._module import Backward, Grads, Module
 from ._node import Node
+from ._pairs import PASSED, together
 from ._way_back import WayBack, Wish, go_back
-
-
-class _Step(NamedTuple):
-    name: str
-    sources: tuple[int, ...]
-
-
-class _Plan(NamedTuple):
-    """What one kind of run computes: values by number, the inputs first, then one a step."""
-
-    steps: tuple[_Step, ...]
-    ends: tuple[int, ...]
-    single: bool
-
-    def result(self, values: list[Any]) -> Any:
-        """Return what the run hands out, from all its values."""
-        return values[self.ends[0]] if self.single else tuple(values[i] for i in self.ends)
-
-    def cotangents(self, dy: Any) -> tuple[Array, ...]:
-        """Return one cotangent for each output."""
-        if self.single:
-            return (dy,)
-        if not isinstance(dy, list | tuple) or len(dy) != len(self.ends):
-            got = len(dy) if isinstance(dy, list | tuple) else type(dy).__name__
-            raise ValueError(
-                f"the graph has {len(self.ends)} outputs and backward takes a tuple of as many "
-                f"arrays, got {got}"
-            )
-        return tuple(dy)
 
 
 class Graph(Module):
@@ -97,15 +70,16 @@ class Graph(Module):
         by_id = {id(module): name for name, module in self._layers.items()}
         place = {id(node): i for i, node in enumerate([*starts, *order])}
         steps = tuple(
-            _Step(by_id[id(node.module)], tuple(place[id(source)] for source in node.inputs))
+            Step(by_id[id(node.module)], tuple(place[id(source)] for source in node.inputs))
             for node in order
         )
         single, count = isinstance(outputs, Node), len(_topological(starts, ends))
         places = [place[id(node)] for node in ends + extra]
         # What the outputs need comes first in the order; the auxiliary ones only add to it.
-        self._inference = _Plan(steps[:count], tuple(places[: len(ends)]), single)
-        self._training = _Plan(steps, tuple(places), single and not extra)
+        self._inference = Plan.of(steps[:count], tuple(places[: len(ends)]), single)
+        self._training = Plan.of(steps, tuple(places), single and not extra)
         self._count = len(starts)
+        self._followers = dict(self._in_a_row())
         used = {source for step in self._inference.steps for source in step.sources}
         for i in range(self._count):
             if i not in used.union(self._inference.ends):
@@ -118,11 +92,20 @@ class Graph(Module):
         values = self._begin(inputs)
         plan = self._training if training else self._inference
         backs: list[Backward | None] = []
-        for step in plan.steps:
-            layer = self._layers[step.name]
-            y, back = layer.forward(*(values[i] for i in step.sources), training=training)
+        done: set[str | None] = set()  # steps that were run together with the one before
+        for k, step in enumerate(plan.steps):
+            given = tuple(values[i] for i in step.sources)
+            if step.name in done:
+                y, back = given[0], PASSED
+            else:
+                layer, after = self._layers[step.name], self._followers.get(step.name)
+                follower = None if after is None else self._layers[after]
+                pair = together(layer, follower, given, training)
+                y, back = layer.forward(*given, training=training) if pair is None else pair
+                done.add(None if pair is None else after)
             values.append(y)
             backs.append(back)
+            plan.let_go(values, k)
         shapes = len(values)
         count, steps = self._count, plan.steps
 
@@ -172,7 +155,7 @@ class Graph(Module):
                 pairs.append((before, name))
         return pairs
 
-    def _matters(self, plan: _Plan, wish: Wish) -> list[bool]:
+    def _matters(self, plan: Plan, wish: Wish) -> list[bool]:
         """For every value, whether its gradient is of use: to parameters before it, or itself."""
         matters = [wish.input_grad] * self._count
         for name, sources in plan.steps:
@@ -183,12 +166,9 @@ class Graph(Module):
     def infer(self, *inputs: Array) -> Any:
         values = self._begin(inputs)
         plan = self._inference
-        last_use = {i: k for k, step in enumerate(plan.steps) for i in step.sources}
         for k, step in enumerate(plan.steps):
             values.append(self._layers[step.name](*(values[i] for i in step.sources)))
-            for i in step.sources:  # give memory back as soon as possible
-                if last_use[i] == k and i not in plan.ends:
-                    values[i] = None
+            plan.let_go(values, k)
         return plan.result(values)
 
     def _begin(self, inputs: tuple[Array, ...]) -> list[Any]:

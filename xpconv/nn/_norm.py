@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import ClassVar
 
 from array_api_compat import array_namespace, device
 
 from .. import ops
 from .._shapes import ntuple
-from .._typing import Array
-from ..ops._norm import batch_standardised
+from .._typing import Array, Pullback
+from ..ops._channel_norm import batch_rectified, batch_standardised
 from ..ops._precision import narrowed, widened
+from ..ops._standardise import Standardised
 from ._born import born
 from ._module import Backward, Module
 from .init import constant
@@ -90,17 +92,33 @@ class _BatchNorm(ChannelNorm):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         self._check_rank(x)
         if training or not self.track_running_stats:
-            y, pullback, mean, var = batch_standardised(x, self.weight, self.bias, self.eps)
-            if training and self.track_running_stats:
-                self._track(mean, var, math.prod(x.shape) // self.num_features)
-        else:
-            y, pullback = ops.vjp(ops.batch_norm, x, *self._state, False, 0.0, self.eps)
+            return self._by_batch(batch_standardised, x, training)
+        y, pullback = ops.vjp(ops.batch_norm, x, *self._state, False, 0.0, self.eps)
+        return y, self._way_back(pullback)
 
-        def backward(dy: Array) -> tuple[Array, dict[str, Array]]:
+    def _rectified(self, x: Array, training: bool) -> tuple[Array, Backward]:
+        """Do what ``forward`` does, with `ReLU` after it."""
+        if training or not self.track_running_stats:
+            self._check_rank(x)
+            return self._by_batch(batch_rectified, x, training)
+        y, back = self.forward(x)
+        z, pullback = ops.vjp(ops.relu, y)
+        return z, lambda dz: back(pullback(dz)[0])
+
+    def _by_batch(
+        self, standardise: Callable[..., Standardised], x: Array, training: bool
+    ) -> tuple[Array, Backward]:
+        y, pullback, mean, var = standardise(x, self.weight, self.bias, self.eps)
+        if training and self.track_running_stats:
+            self._track(mean, var, math.prod(x.shape) // self.num_features)
+        return y, self._way_back(pullback)
+
+    def _way_back(self, pullback: Pullback) -> Backward:
+        def backward(dy: Array) -> tuple[Array | None, dict[str, Array]]:
             dx, *_, dweight, dbias = pullback(dy)
             return dx, self._named(dweight, dbias)
 
-        return y, backward
+        return backward
 
     def infer(self, x: Array) -> Array:
         self._check_rank(x)

@@ -37,6 +37,11 @@ def observe(callback: Observer) -> Iterator[None]:
         _OBSERVERS.reset(token)
 
 
+def observing() -> bool:
+    """Whether anybody watches the layers."""
+    return bool(_OBSERVERS.get())
+
+
 @contextmanager
 def unobserved(module: Module) -> Iterator[None]:
     """Hide one layer from the observers within a ``with`` block, as it stands in for another."""
@@ -52,7 +57,7 @@ def named(
 ) -> Any:
     """Let a layer's method work, and its way back; where memory runs out, say in which layer."""
     result = _or_say_where(work, layer, layer, *inputs, **options)
-    if work.__name__ != "forward":
+    if work.__name__ == "infer":
         return result
     if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
         shape = getattr(result, "shape", None)

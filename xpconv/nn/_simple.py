@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from .. import ops
 from .._typing import Array, Pullback
+from ..ops._join import rectified_sum
 from ._module import Backward, Grads, Module
 
 
@@ -31,13 +33,19 @@ class Add(Module):
         y = self.infer(*inputs)
         return y, lambda dy: ((dy,) * len(inputs), {})
 
+    def _rectified(self, *inputs: Array, training: bool) -> tuple[Array, Backward]:
+        """Do what ``forward`` does, with `ReLU` after it."""
+        self._check(inputs)
+        y, pullback = rectified_sum(reduce(ops.add, inputs[:-1]), inputs[-1])
+        return y, lambda dy: (pullback(dy)[:1] * len(inputs), {})
+
     def infer(self, *inputs: Array) -> Array:
+        self._check(inputs)
+        return reduce(ops.add, inputs)
+
+    def _check(self, inputs: tuple[Array, ...]) -> None:
         if len(inputs) < 2:
             raise ValueError(f"Add needs at least two inputs, got {len(inputs)}")
-        total = inputs[0]
-        for other in inputs[1:]:
-            total = ops.add(total, other)
-        return total
 
 
 class Multiply(Module):

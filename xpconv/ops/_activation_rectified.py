@@ -43,13 +43,17 @@ def relu(x: Array) -> Array:
     xp = array_namespace(x)
     if not is_floating(x):
         return xp.maximum(x, xp.zeros((), dtype=x.dtype, device=device(x))), None
-    fused, fused_grad = body("relu", x), body("relu_grad", x)
-    if fused is not None and fused_grad is not None:
-        y = fused(x)
-        return y, lambda dy: fused_grad(dy, y)
-    y = positive(xp, x)
-    # PyTorch's rule: the gradient passes where the output is not <= 0, so also where it is NaN.
-    return y, lambda dy: dy * step(xp, ~(y <= 0), dy)
+    fused = body("relu", x)
+    y = positive(xp, x) if fused is None else fused(x)
+    return y, lambda dy: rectified_grad(dy, y)
+
+
+def rectified_grad(dy: Array, y: Array) -> Array:
+    """Go back through y = relu(x): where y is not <= 0, so also where it is NaN, as in PyTorch."""
+    fused = body("relu_grad", y)
+    if fused is not None:
+        return fused(dy, y)
+    return dy * step(array_namespace(y), ~(y <= 0), dy)
 
 
 @elementwise()

@@ -7,6 +7,7 @@ turned around. True convolution stands in `convolve2d`.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from array_api_compat import device
 
@@ -14,6 +15,7 @@ from .. import engines
 from .._arrays import conjugate, is_floating, namespace, sum_over
 from .._typing import Array, IntOrTuple, Namespace, Padding, Pullback
 from ..engines import body
+from ._activation_rectified import rectified_grad
 from ._conv_problem import conv_problem
 from ._layout import as_given, batched, channels_first, channels_last
 from ._precision import in_single, rule_in_single
@@ -30,6 +32,7 @@ def _conv(
     padding: Padding,
     dilation: IntOrTuple,
     groups: int,
+    activation: str | None = None,
 ) -> Array:
     xp = namespace(("weight",), x=x, weight=weight, bias=bias)
     batch = batched(n, x)
@@ -37,7 +40,8 @@ def _conv(
     if problem.in_channels == 0:  # nothing out of nothing, as in PyTorch: not even the bias
         y = xp.zeros((problem.batch, 0, *problem.out_size), dtype=x.dtype, device=device(x))
     else:
-        y = channels_first(xp, engines.forward(problem, channels_last(xp, batch), weight, bias))
+        last = channels_last(xp, batch)
+        y = channels_first(xp, engines.forward(problem, last, weight, bias, activation))
     return as_given(y, x)
 
 
@@ -59,8 +63,9 @@ def _conv_vjp(
     padding: Padding = 0,
     dilation: IntOrTuple = 1,
     groups: int = 1,
+    activation: str | None = None,
 ) -> tuple[Array, Pullback]:
-    y = _conv(n, x, weight, bias, stride, padding, dilation, groups)
+    y = _conv(n, x, weight, bias, stride, padding, dilation, groups, activation)
     xp = namespace(x=x)
 
     def pullback(dy: Array, input_grad: bool = True) -> tuple[Array | None, ...]:
@@ -83,7 +88,17 @@ def _conv_vjp(
     return y, pullback
 
 
-@differentiable(partial(_conv_vjp, 1), selective=True)
+def _rectified_vjp(n: int, *args: Any, **options: Any) -> tuple[Array, Pullback]:
+    """Rule of a convolution and `relu`: of the two results only the last is kept."""
+    y, back = _conv_vjp(n, *args, **options, activation="relu")
+
+    def pullback(dy: Array, input_grad: bool = True) -> tuple[Array | None, ...]:
+        return back(rectified_grad(dy, y), input_grad=input_grad)  # type: ignore[call-arg]
+
+    return y, pullback
+
+
+@differentiable(partial(_conv_vjp, 1), selective=True, rectified=partial(_rectified_vjp, 1))
 def conv1d(
     x: Array,
     weight: Array,
@@ -121,7 +136,7 @@ def conv1d(
     return _conv(1, x, weight, bias, stride, padding, dilation, groups)
 
 
-@differentiable(partial(_conv_vjp, 2), selective=True)
+@differentiable(partial(_conv_vjp, 2), selective=True, rectified=partial(_rectified_vjp, 2))
 def conv2d(
     x: Array,
     weight: Array,
@@ -190,7 +205,7 @@ def conv2d(
     return _conv(2, x, weight, bias, stride, padding, dilation, groups)
 
 
-@differentiable(partial(_conv_vjp, 3), selective=True)
+@differentiable(partial(_conv_vjp, 3), selective=True, rectified=partial(_rectified_vjp, 3))
 def conv3d(
     x: Array,
     weight: Array,

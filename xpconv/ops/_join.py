@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from .._arrays import conjugate, namespace, same_dtype
+from .._arrays import conjugate, dtype_name, namespace, same_dtype
+from .._libraries import quiet
 from .._typing import Array, Pullback
+from ..engines import body
+from ._activation_rectified import rectified_grad, relu
 from ._axis import axis_of
 from ._broadcast import broadcast_shape, sum_to
 from ._precision import rule_in_single
@@ -33,11 +36,33 @@ def add(x: Array, y: Array) -> Array:
     ValueError
         If the shapes differ.
     """
-    xp = namespace(("y",), x=x, y=y)
+    _check_alike(x, y)
+    fused = body("add", x)
+    if fused is not None:
+        return fused(x, y)
+    return x | y if dtype_name(x.dtype) == "bool" else x + y  # the standard adds no truth values
+
+
+def rectified_sum(x: Array, y: Array) -> tuple[Array, Pullback]:
+    """Return ``relu(add(x, y))`` of real floating numbers, and the way back to x and y alike."""
+    _check_alike(x, y)
+    fused = body("add_relu", x)
+    with quiet():
+        z = relu(add(x, y)) if fused is None else fused(x, y)
+
+    def pullback(dz: Array) -> tuple[Array | None, ...]:
+        with quiet():
+            share = rectified_grad(dz, z)
+        return share, share
+
+    return z, pullback
+
+
+def _check_alike(x: Array, y: Array) -> None:
+    namespace(("y",), x=x, y=y)
     same_dtype(x=x, y=y)
     if x.shape != y.shape:
         raise ValueError(f"x has shape {tuple(x.shape)} but y has {tuple(y.shape)}")
-    return x | y if x.dtype == xp.bool else x + y  # the standard adds no truth values
 
 
 @rule_in_single

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import math
-from functools import partial
-from typing import cast
 
 from .._typing import Array, Namespace, Pullback
-from ..engines import Body, body
+from ..engines import body
 from ._broadcast import sum_to
+from ._channel_norm import batch_standardised, check_channels, of_channels
 from ._layout import channels_first, channels_last
 from ._precision import narrowed, widened
 from ._registry import differentiable
-from ._standardise import Standardised, check_norm, standardised_view
-
-
-def _check(x: Array, **of_channels: Array | None) -> Namespace:
-    xp = check_norm(x, **of_channels)
-    if x.ndim < 2:
-        raise ValueError(f"x must have shape (N, C, ...), got {tuple(x.shape)}")
-    for name, array in of_channels.items():
-        if array is not None and tuple(array.shape) != (x.shape[1],):
-            raise ValueError(
-                f"{name} must have one entry per channel, shape ({x.shape[1]},) for x of shape "
-                f"{tuple(x.shape)}, got {tuple(array.shape)}"
-            )
-    return xp
+from ._standardise import Standardised
 
 
 def _check_statistics(running_mean: Array | None, running_var: Array | None, needed: str) -> None:
@@ -35,58 +21,16 @@ def _check_statistics(running_mean: Array | None, running_var: Array | None, nee
         raise ValueError(f"running_mean and running_var are needed when {needed}")
 
 
-def batch_standardised(
-    x: Array, weight: Array | None, bias: Array | None, eps: float
-) -> Standardised:
-    """Normalise every channel by the batch's own statistics, of shape (1, ..., 1, C)."""
-    xp = _check(x, weight=weight, bias=bias)
-    if eps <= 0:
-        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
-    if math.prod(x.shape[:1] + x.shape[2:]) == 1:
-        raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size {tuple(x.shape)}"
-        )
-    if math.prod(x.shape) > 0 and body("batch_moments", x) is not None:
-        return _fused_batch(x, weight, bias, eps)
-    return _of_channels(xp, x, range(x.ndim - 2, -1, -1), weight, bias, eps)
-
-
-def _fused_batch(x: Array, weight: Array | None, bias: Array | None, eps: float) -> Standardised:
-    moments, normalise, grad = (
-        cast(Body, body(name, x)) for name in ("batch_moments", "normalise", "batch_norm_grad")
-    )
-    mean, var, rstd = moments(x, eps)
-
-    def pullback(dy: Array) -> tuple[Array | None, ...]:
-        dx, dweight, dbias = grad(dy, x, mean, rstd, weight)
-        return (
-            dx,
-            None if weight is None else narrowed(dweight, weight.dtype),
-            None if bias is None else narrowed(dbias, bias.dtype),
-        )
-
-    return Standardised(normalise(x, mean, rstd, weight, bias), pullback, mean, var)
-
-
 def instance_standardised(
     x: Array, weight: Array | None, bias: Array | None, eps: float
 ) -> Standardised:
     """Normalise every channel of every sample by itself; statistics of shape (N, 1, ..., 1, C)."""
-    xp = _check(x, weight=weight, bias=bias)
+    xp = check_channels(x, weight=weight, bias=bias)
     if math.prod(x.shape[2:]) == 1:
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {tuple(x.shape)}"
         )
-    return _of_channels(xp, x, range(x.ndim - 2, 0, -1), weight, bias, eps)
-
-
-def _of_channels(
-    xp: Namespace, x: Array, axes: range, weight: Array | None, bias: Array | None, eps: float
-) -> Standardised:
-    """Normalise along axes of the channels-last view."""
-    view, unview = partial(channels_last, xp), partial(channels_first, xp)
-    each = (x.shape[1],)
-    return standardised_view(xp, x, view, unview, axes, weight, bias, eps, parameters=each)
+    return of_channels(xp, x, range(x.ndim - 2, 0, -1), weight, bias, eps)
 
 
 def _by_statistics(
@@ -144,7 +88,9 @@ def _batch_norm_vjp(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> tuple[Array, Pullback]:
-    xp = _check(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    xp = check_channels(
+        x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    )
     _check_statistics(running_mean, running_var, "" if training else "training=False")
     if training:
         return _with_statistics(batch_standardised(x, weight, bias, eps))
@@ -219,7 +165,9 @@ def _instance_norm_vjp(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> tuple[Array, Pullback]:
-    xp = _check(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    xp = check_channels(
+        x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    )
     _check_statistics(running_mean, running_var, "" if use_input_stats else "use_input_stats=False")
     if use_input_stats:
         return _with_statistics(instance_standardised(x, weight, bias, eps))

@@ -32,12 +32,16 @@ def refusal() -> str | None:
 
 # body -> the module here that has a function of this name
 _BODIES = {
+    "add": "_relu",
+    "add_relu": "_relu",
     "batch_moments": "_batch_norm",
     "batch_norm_grad": "_batch_norm",
+    "batch_norm_relu_grad": "_batch_norm",
     "channel_sums": "_step",
     "max_pool": "_max_pool",
     "max_pool_grad": "_max_pool",
     "normalise": "_batch_norm",
+    "normalise_relu": "_batch_norm",
     "product": "_product",
     "relu": "_relu",
     "relu_grad": "_relu",

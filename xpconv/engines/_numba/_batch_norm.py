@@ -68,24 +68,56 @@ def normalise(
     bias: np.ndarray | None,
 ) -> np.ndarray:
     """Return (x - mean) * rstd * weight + bias for x (N, C, ...) and numbers of channels (C,)."""
+    return _normalised(x, mean, rstd, weight, bias, cut=False)
+
+
+def normalise_relu(
+    x: np.ndarray,
+    mean: np.ndarray,
+    rstd: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+) -> np.ndarray:
+    """Return `relu` of what `normalise` returns."""
+    return _normalised(x, mean, rstd, weight, bias, cut=True)
+
+
+def _normalised(
+    x: np.ndarray,
+    mean: np.ndarray,
+    rstd: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    cut: bool,
+) -> np.ndarray:
     given = rows(x)
-    scale = (rstd if weight is None else rstd * weight).astype(x.dtype, copy=False)
-    shift = np.zeros_like(mean) if bias is None else np.require(bias, requirements=["C", "W"])
+    scale, shift = _map(mean, rstd, weight, bias)
     y, target = like(x)
-    in_parts(lambda _, a, b: _affine(given, mean, scale, shift, target, a, b), *given.shape)
+    in_parts(lambda _, a, b: _affine(given, mean, scale, shift, cut, target, a, b), *given.shape)
     return y
 
 
+def _map(
+    mean: np.ndarray, rstd: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what x - mean is multiplied by, and what is added then."""
+    scale = (rstd if weight is None else rstd * weight).astype(mean.dtype, copy=False)
+    shift = np.zeros_like(mean) if bias is None else np.require(bias, requirements=["C", "W"])
+    return scale, shift
+
+
 @jit
-def _affine(x: Any, mean: Any, scale: Any, shift: Any, y: Any, first: int, last: int) -> None:
-    channels = x.shape[1]
+def _affine(
+    x: Any, mean: Any, scale: Any, shift: Any, cut: bool, y: Any, first: int, last: int
+) -> None:
+    channels, zero = x.shape[1], x.dtype.type(0)
     for row in range(first, last):
         line, target = x[row], y[row]
         for c in range(channels):
-            target[c] = (line[c] - mean[c]) * scale[c] + shift[c]
+            value = (line[c] - mean[c]) * scale[c] + shift[c]
+            target[c] = zero if cut and value <= zero else value  # NaN is not
 
 
-@np.errstate(all="ignore")
 def batch_norm_grad(
     dy: np.ndarray, x: np.ndarray, mean: np.ndarray, rstd: np.ndarray, weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -93,10 +125,41 @@ def batch_norm_grad(
 
     With n = (x - mean) * rstd it is ``dx = rstd * weight * (dy - mean(dy) - n * mean(dy * n))``.
     """
+    return _gradients(dy, x, mean, rstd, weight, None, cut=False)
+
+
+def batch_norm_relu_grad(
+    dy: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    rstd: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the same for `relu` after it.
+
+    Where that cut off is computed again, by the same operations: cheaper than to read y.
+    """
+    return _gradients(dy, x, mean, rstd, weight, bias, cut=True)
+
+
+@np.errstate(all="ignore")
+def _gradients(
+    dy: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    rstd: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    cut: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     seen, given = rows(x), rows(dy)
     count, channels = seen.shape
     sums = np.zeros((_PARTS, 2, channels), dtype=x.dtype)
-    parts = in_parts(lambda part, a, b: _sums(given, seen, mean, a, b, sums[part]), count, channels)
+    forth = (*_map(mean, rstd, weight, bias), cut)
+    parts = in_parts(
+        lambda part, a, b: _sums(given, seen, mean, *forth, a, b, sums[part]), count, channels
+    )
     totals = sums[:parts].sum(axis=0, dtype=np.float64)
     dbias, products = totals[0], totals[1]
     dweight = products * rstd
@@ -106,14 +169,18 @@ def batch_norm_grad(
     scale = scale.astype(x.dtype, copy=False)
     dx, target = like(x)
     in_parts(
-        lambda _, a, b: _back(given, seen, mean, scale, slope, shift, target, a, b), count, channels
+        lambda _, a, b: _back(given, seen, mean, *forth, scale, slope, shift, target, a, b),
+        count,
+        channels,
     )
     return dx, dweight.astype(x.dtype), dbias.astype(x.dtype)
 
 
 @jit
-def _sums(dy: Any, x: Any, mean: Any, first: int, last: int, sums: Any) -> None:
-    channels = x.shape[1]
+def _sums(
+    dy: Any, x: Any, mean: Any, factor: Any, bias: Any, cut: bool, first: int, last: int, sums: Any
+) -> None:
+    channels, zero = x.shape[1], x.dtype.type(0)
     total, products = sums[0], sums[1]
     few, few_products = np.zeros_like(total), np.zeros_like(total)
     for begin in range(first, last, _FEW):
@@ -121,18 +188,33 @@ def _sums(dy: Any, x: Any, mean: Any, first: int, last: int, sums: Any) -> None:
         for row in range(begin, min(begin + _FEW, last)):
             line, other = dy[row], x[row]
             for c in range(channels):
-                few[c] += line[c]
-                few_products[c] += line[c] * (other[c] - mean[c])
+                centred = other[c] - mean[c]
+                g = line[c] * zero if cut and centred * factor[c] + bias[c] <= zero else line[c]
+                few[c] += g
+                few_products[c] += g * centred
         total += few
         products += few_products
 
 
 @jit
 def _back(
-    dy: Any, x: Any, mean: Any, scale: Any, slope: Any, shift: Any, dx: Any, first: int, last: int
+    dy: Any,
+    x: Any,
+    mean: Any,
+    factor: Any,
+    bias: Any,
+    cut: bool,
+    scale: Any,
+    slope: Any,
+    shift: Any,
+    dx: Any,
+    first: int,
+    last: int,
 ) -> None:
-    channels = x.shape[1]
+    channels, zero = x.shape[1], x.dtype.type(0)
     for row in range(first, last):
         line, other, target = dy[row], x[row], dx[row]
         for c in range(channels):
-            target[c] = line[c] * scale[c] + (other[c] - mean[c]) * slope[c] + shift[c]
+            centred = other[c] - mean[c]
+            g = line[c] * zero if cut and centred * factor[c] + bias[c] <= zero else line[c]
+            target[c] = g * scale[c] + centred * slope[c] + shift[c]

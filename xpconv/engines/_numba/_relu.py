@@ -1,4 +1,4 @@
-"""The rectifier and its way back, one pass each."""
+"""The rectifier, its way back, and sums with and without it: one pass each."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ def relu(x: np.ndarray) -> np.ndarray:
 @jit
 def _relu(x: Any, y: Any, first: int, last: int) -> None:
     source, target = x[first:last], y[first:last]
+    zero = x.dtype.type(0)  # Python's would make a double of every number
     for i in range(source.size):
         value = source[i]
-        target[i] = 0 if value <= 0 else value  # NaN is not
+        target[i] = zero if value <= zero else value  # NaN is not
 
 
 def relu_grad(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -45,9 +46,39 @@ def relu_grad(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
 @jit
 def _relu_grad(dy: Any, y: Any, dx: Any, first: int, last: int) -> None:
     given, seen, target = dy[first:last], y[first:last], dx[first:last]
+    zero = y.dtype.type(0)
     for i in range(given.size):
         value = given[i]
-        target[i] = value * 0 if seen[i] <= 0 else value
+        target[i] = value * zero if seen[i] <= zero else value
+
+
+def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return x + y for arrays of one shape."""
+    return _sum(x, y, cut=False)
+
+
+def add_relu(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return max(x + y, 0); NaN stays."""
+    return _sum(x, y, cut=True)
+
+
+def _sum(x: np.ndarray, y: np.ndarray, cut: bool) -> np.ndarray:
+    if x.size < _FEW:
+        return np.asarray(np.maximum(x + y, 0) if cut else x + y)
+    (one, other), z, target = _flat(y, x)
+    in_parts(
+        lambda _, a, b: _add(one, other, cut, target, a * _WIDTH, b * _WIDTH), _rows(x), _WIDTH
+    )
+    return z
+
+
+@jit
+def _add(x: Any, y: Any, cut: bool, z: Any, first: int, last: int) -> None:
+    one, other, target = x[first:last], y[first:last], z[first:last]
+    zero = x.dtype.type(0)
+    for i in range(one.size):
+        value = one[i] + other[i]
+        target[i] = zero if cut and value <= zero else value
 
 
 def _rows(x: np.ndarray) -> int:

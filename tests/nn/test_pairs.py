@@ -1,0 +1,184 @@
+"""Two layers in one pass give what they give in turn, to the last bit, gradients included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests.backends import Library, host
+from tests.nn.layers import placed
+from tests.refusals import refused
+from xpconv import engines, nn
+from xpconv.nn import _pairs
+
+
+def in_turn(call: Callable[[], tuple]) -> tuple:
+    """What a call returns while somebody watches, and every layer runs by itself."""
+    with nn.observe(lambda *_: None):
+        return call()
+
+
+def branches() -> nn.Module:
+    """A residual block; a rectifier that two others read; one sum of three."""
+    x = nn.Input()
+    h = nn.ReLU()(nn.BatchNorm2d(4)(nn.Conv2d(4, 4, 3, padding=1, bias=False)(x)))
+    h = nn.ReLU()(nn.Add()(nn.Conv2d(4, 4, 1)(h), h))
+    shared = nn.Conv2d(4, 4, 1)(h)
+    h = nn.ReLU()(nn.Add()(nn.ReLU()(shared), shared, x))
+    return nn.Graph(x, (h, nn.ReLU()(nn.BatchNorm2d(4)(h))))
+
+
+X1, X2, X3 = (2, 4, 7), (2, 4, 6, 5), (2, 4, 3, 4, 3)
+ROWS: list[tuple[Callable[[], nn.Module], tuple[int, ...], int]] = [
+    # how to make it, the shape of its input, how many pairs it has
+    (lambda: nn.Sequential(nn.Conv1d(4, 3, 3), nn.ReLU()), X1, 1),
+    (lambda: nn.Sequential(nn.Conv2d(4, 3, 3, bias=False), nn.ReLU(), nn.ReLU()), X2, 1),
+    (lambda: nn.Sequential(nn.Conv2d(4, 8, 3, groups=4, stride=2), nn.ReLU()), X2, 1),
+    (
+        lambda: nn.Sequential(nn.Conv2d(4, 3, 3, padding=1, padding_mode="reflect"), nn.ReLU()),
+        X2,
+        1,
+    ),
+    (lambda: nn.Sequential(nn.ReLU(), nn.Conv3d(4, 3, 2), nn.ReLU(), nn.Flatten()), X3, 1),
+    (lambda: nn.Sequential(nn.Conv2d(4, 3, 2), nn.ReLU()), X2[1:], 1),
+    (lambda: nn.Sequential(nn.BatchNorm1d(4), nn.ReLU(), nn.Conv1d(4, 2, 2), nn.ReLU()), X1, 2),
+    (lambda: nn.Sequential(nn.BatchNorm2d(4, affine=False), nn.ReLU(), nn.Conv2d(4, 2, 1)), X2, 1),
+    (lambda: nn.Sequential(nn.BatchNorm2d(4, bias=False), nn.ReLU()), X2, 1),
+    (lambda: nn.Sequential(nn.BatchNorm3d(4, track_running_stats=False), nn.ReLU()), X3, 1),
+    (lambda: nn.Sequential(nn.Residual(nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU()))), X2, 1),
+    (branches, X2, 4),
+    # none: another activation, another layer between, a layer of the user's
+    (lambda: nn.Sequential(nn.Conv2d(4, 3, 3), nn.LeakyReLU(), nn.ReLU()), X2, 0),
+    (lambda: nn.Sequential(nn.ConvTranspose2d(4, 3, 3), nn.ReLU()), X2, 0),
+    (lambda: nn.Sequential(Doubled(4, 3, 3), nn.ReLU()), X2, 0),
+    (lambda: nn.Sequential(nn.Conv2d(4, 3, 3), Shifted()), X2, 0),
+    (lambda: nn.Sequential(nn.weight_norm(nn.Conv2d(4, 3, 3)), nn.ReLU()), X2, 0),
+]
+
+
+class Doubled(nn.Conv2d):
+    """A convolution with a forward pass of its own."""
+
+    def forward(self, x, training=False):
+        y, back = super().forward(x, training=training)
+        return y * 2, lambda dy: back(dy * 2)
+
+
+class Shifted(nn.ReLU):
+    """A rectifier that is none."""
+
+    def forward(self, x, training=False):
+        return x + 1, lambda dy: (dy, {})
+
+
+@pytest.fixture
+def pairs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the layers that were run together with the one after them."""
+    seen: list[str] = []
+    named = _pairs.named
+    monkeypatch.setattr(
+        _pairs, "named", lambda *call: (seen.append(type(call[1]).__name__), named(*call))[1]
+    )
+    return seen
+
+
+def assert_same(found: tuple, expected: tuple, dy_of: Callable) -> None:
+    """Equal outputs, and equal gradients of everything."""
+    (y, back), (z, back_in_turn) = found, expected
+    outputs, others = (y, z) if isinstance(y, tuple) else ((y,), (z,))
+    for one, other in zip(outputs, others, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(host(one), host(other))
+    dy = tuple(map(dy_of, outputs))
+    dy = dy if isinstance(y, tuple) else dy[0]
+    (dx, grads), (dz, grads_in_turn) = back(dy), back_in_turn(dy)
+    np.testing.assert_array_equal(host(dx), host(dz))
+    for those in (grads, nn.parameter_gradients(back, dy)):
+        assert list(those) == list(grads_in_turn)
+        for key, grad in grads_in_turn.items():
+            assert those[key].dtype == grad.dtype
+            np.testing.assert_array_equal(host(those[key]), host(grad), err_msg=key)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(("make", "shape", "count"), ROWS)
+def test_as_in_turn(
+    make, shape, count: int, training: bool, dtype: str, backend: Library, rng, pairs: list[str]
+) -> None:
+    if dtype == "float16" and backend.label == "strict":
+        pytest.skip("the standard has no float16")
+    model = placed(make(), backend, dtype)
+    x = backend.array(rng.normal(size=shape), dtype)
+    state = model.state_dict()
+    expected = in_turn(lambda: model.forward(x, training=training))
+    assert pairs == []
+    moved = model.state_dict()
+    model.update(state)
+    found = model.forward(x, training=training)
+    assert len(pairs) == count
+    for key, value in model.state_dict().items():  # running statistics
+        np.testing.assert_array_equal(host(value), host(moved[key]), err_msg=key)
+    assert_same(found, expected, lambda y: backend.array(rng.normal(size=y.shape), dtype))
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite(hole: float, backend: Library, rng) -> None:
+    x = rng.normal(size=(2, 4, 6, 5))
+    x[0, 1, 2, 3] = hole
+    x = backend.array(x)
+    for layer in (nn.Conv2d(4, 3, 3), nn.BatchNorm2d(4)):
+        model = placed(nn.Sequential(layer, nn.ReLU()), backend)
+        with np.errstate(invalid="ignore"):
+            expected = in_turn(lambda m=model: m.forward(x, training=True))
+            assert_same(
+                model.forward(x, training=True),
+                expected,
+                lambda y: backend.array(np.ones(tuple(y.shape))),
+            )
+    y = host(placed(nn.Sequential(nn.BatchNorm2d(4), nn.ReLU()), backend).forward(x, True)[0])
+    assert np.isnan(y).any()
+    assert (y == 0).any()
+
+
+def test_large_images(rng) -> None:
+    """Those that compiled bodies go over in parts."""
+    x = rng.normal(size=(4, 20, 20, 64)).astype("float32").transpose(0, 3, 1, 2)
+    inner = nn.Input()
+    h = nn.Conv2d(64, 64, 1)(inner)
+    sums = nn.Graph(inner, nn.ReLU()(nn.Add()(h, inner)))
+    for model in (nn.Sequential(nn.BatchNorm2d(64), nn.ReLU()), sums):
+        expected = in_turn(lambda m=model: m.forward(x, training=True))
+        dy = rng.normal(size=x.shape).astype("float32")
+        assert_same(model.forward(x, training=True), expected, lambda _, dy=dy: dy)
+
+
+def test_the_engine_is_asked_for_the_activation(monkeypatch: pytest.MonkeyPatch, rng) -> None:
+    asked = []
+    original = engines.forward
+    monkeypatch.setattr(
+        engines, "forward", lambda *given: (asked.append(given[4]), original(*given))[1]
+    )
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3), nn.Tanh())
+    model.forward(rng.normal(size=(1, 1, 6, 6)).astype("float32"), training=True)
+    assert asked == ["relu", None]
+
+
+def test_whole_and_complex_numbers_as_in_turn() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.ReLU())
+    model[0].weight = np.full((1, 1, 1, 1), -2)
+    y, _ = model.forward(np.ones((1, 1, 2, 2), np.int64))
+    assert y.dtype == np.int64
+    np.testing.assert_array_equal(y, 0)
+    model[0].weight = np.ones((1, 1, 1, 1), np.complex128)
+    with refused("x must have a real floating dtype, got complex128", error=TypeError):
+        model.forward(np.ones((1, 1, 2, 2), np.complex128))
+
+
+def test_the_way_back_wants_a_cotangent_that_fits(backend: Library, rng) -> None:
+    model = placed(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), backend)
+    y, back = model.forward(backend.array(rng.normal(size=(1, 1, 6, 6))), training=True)
+    with refused("the cotangent must have the output's shape", str(tuple(y.shape))):
+        back(y[:, :1, ...])

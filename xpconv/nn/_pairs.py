@@ -1,0 +1,53 @@
+"""Two layers in one pass: a convolution, a batch norm or a sum, and the rectifier after it.
+
+Both together compute what they compute in turn, to the last bit, and go over memory once less each
+way; what stands between them is not kept. They run in turn while somebody watches the layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .._arrays import is_array, is_complex, is_floating
+from .._typing import Array
+from ._activation import ReLU
+from ._conv import _Conv
+from ._module import Backward, Module
+from ._norm import _BatchNorm
+from ._observe import named, observing
+from ._simple import Add
+from ._way_back import WayBack
+
+Both = Callable[..., tuple[Any, Backward]]
+
+# A layer's forward pass, which a subclass may replace, and the same with a rectifier after it.
+_RECTIFIED: dict[Callable[..., Any], Both] = {
+    kind.forward: kind._rectified for kind in (_Conv, _BatchNorm, Add)
+}
+
+PASSED: Backward = WayBack(lambda dy, wish: (dy, {}))
+"""The way back of a layer whose work was done together with that of the one before."""
+
+
+def together(
+    first: Module, second: Module | None, inputs: tuple[Any, ...], training: bool
+) -> tuple[Any, Backward] | None:
+    """Run a layer and the one after it, whose input is seen by no other.
+
+    Returns
+    -------
+    y, backward, or None
+        The output of the second, and the way back to the inputs and parameters of the first; None
+        where they are to be run in turn.
+    """
+    if type(second) is not ReLU or observing():
+        return None
+    both = _RECTIFIED.get(type(first).forward)
+    if both is None or not all(map(_is_real, inputs)):
+        return None
+    return named(both, first, inputs, {"training": training})  # type: ignore[no-any-return]
+
+
+def _is_real(x: Array) -> bool:
+    return is_array(x) and is_floating(x) and not is_complex(x)
