@@ -6,11 +6,13 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from . import _machine
+from . import _machine, _roofline
 from ._cases import Case
 from ._columns import on_gpu as on_gpu, peers
 from ._measure import Race, Settings, describe, untimed
@@ -22,6 +24,7 @@ from ._statistics import BETTER, OURS, seconds, speed
 
 RESULTS = ROOT / "benchmarks" / "results"
 TF32_TOLERANCE = 3e-2
+Plot = Callable[[dict[str, Any], Path], bool]
 
 
 def run(
@@ -29,11 +32,14 @@ def run(
     title: str,
     cases: Sequence[Case],
     options: argparse.Namespace,
+    *,
     threads: Sequence[int] = (),
+    plots: Mapping[str, Plot] = MappingProxyType({"": plot}),
 ) -> int:
     """Measure, or read an earlier run, and write the reports; returns the exit status.
 
-    With several numbers of `threads` every case is measured with each.
+    With several numbers of `threads` every case is measured with each. `plots` draw the report,
+    each into a file of its own: a suffix of the name, and what draws.
     """
     if options.list:
         print("\n".join(describe(case) for case in cases))
@@ -44,7 +50,7 @@ def run(
         report = _measure(title, cases, options, threads)
     text = markdown(report)
     print(text)
-    _write(name, report, text, options)
+    _write(name, report, text, options, plots)
     for said in [*report.get("warnings", []), *report["problems"]]:
         print(said, file=sys.stderr)
     return 1 if report["problems"] else 0
@@ -81,6 +87,9 @@ def _measure(
         "problems": [],
         "rows": [],
     }
+    if options.roofline and not on_gpu(options) and options.dtype == "float32":
+        products = [spec for spec in peers(options) if spec.key in ("torch", "im2col")]
+        report["peaks"] = _roofline.measure(products, max(counts))
     for count in counts:
         with Race(peers(options), replace(settings, threads=count)) as race:
             for row in _rows(race, cases, options):
@@ -128,22 +137,34 @@ def _say(
     print(f"{text} ({took:.0f} s)", file=sys.stderr, flush=True)
 
 
-def _write(name: str, report: dict[str, Any], text: str, options: argparse.Namespace) -> None:
+def _write(
+    name: str,
+    report: dict[str, Any],
+    text: str,
+    options: argparse.Namespace,
+    plots: Mapping[str, Plot],
+) -> None:
     stem = RESULTS / f"{name}-{report['settings']['backend'].replace(':', '-')}"
     keep = not (options.quick or options.render or options.cases)
-    paths = {
+    paths: dict[str, Path | None] = {
         kind: getattr(options, kind) or (stem.with_suffix(suffix) if keep else None)
         for kind, suffix in (("markdown", ".md"), ("json", ".json"), ("plot", ".png"))
     }
-    for kind, path in paths.items():
-        if path is None:
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if kind == "markdown":
-            path.write_text(text)
-        elif kind == "json":
-            path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-        elif not plot(report, path):
-            print("no plot: it needs xpconv and PyTorch", file=sys.stderr)
-            continue
+    written = []
+    for path, content in (
+        (paths["markdown"], text),
+        (paths["json"], json.dumps(report, indent=1, ensure_ascii=False) + "\n"),
+    ):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+            written.append(path)
+    picture = paths["plot"]
+    for suffix, draw in plots.items() if picture is not None else ():
+        path = picture.with_stem(picture.stem + suffix)
+        if draw(report, path):
+            written.append(path)
+        else:
+            print(f"no {path.name}: it needs xpconv and PyTorch", file=sys.stderr)
+    for path in written:
         print(f"wrote {path}", file=sys.stderr)

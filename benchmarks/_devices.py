@@ -174,15 +174,22 @@ def _until_it_returns(run: Run, wait: Callable[[], object], calls: int = 5) -> f
 
 PEAK_SIZE = 8192  # rows and columns of the matrices whose product shows the peak
 PEAK_BYTES = 2**30  # of the copy that does
+CPU_SIZE, CPU_BYTES = 3072, 2**28  # likewise, for a processor
 
 
 def peaks(device: Device, product: Run, copy: Run) -> dict[str, str]:
     """What the device does at best: a large product, and a large copy, which reads and writes."""
+    found = rates(device, product, 2 * PEAK_SIZE**3, copy, 2 * PEAK_BYTES)
+    return {
+        "peak TFLOP/s": f"{found['flops'] / 1e12:.1f}",
+        "peak GB/s": f"{found['bytes'] / 1e9:.0f}",
+    }
+
+
+def rates(device: Device, product: Run, operations: int, copy: Run, moved: int) -> dict[str, float]:
+    """Operations and bytes a second, the best of five."""
     seconds = []
     for run in (product, copy):
         run()
         seconds.append(min(device.time(run) for _ in range(5)))
-    return {
-        "peak TFLOP/s": f"{2 * PEAK_SIZE**3 / seconds[0] / 1e12:.1f}",
-        "peak GB/s": f"{2 * PEAK_BYTES / seconds[1] / 1e9:.0f}",
-    }
+    return {"flops": operations / seconds[0], "bytes": moved / seconds[1]}

@@ -94,7 +94,7 @@ def parser(
     out.add_argument(
         "--render", type=Path, metavar="FILE.json", help="measure nothing: report an earlier run"
     )
-    it.set_defaults(columns=tuple(columns), usual_rounds=rounds, timed=True)
+    it.set_defaults(columns=tuple(columns), usual_rounds=rounds, timed=True, roofline=False)
     return it, what
 
 

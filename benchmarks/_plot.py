@@ -45,7 +45,7 @@ def plot(report: dict[str, Any], path: Path) -> bool:
     title = {"fontsize": 13, "color": INK, "weight": "bold", "va": "top"}
     figure.text(0.02, 1 - 0.12 / height, report["title"], **title)
     _legend(figure, rows, 1 - 0.33 / height)
-    figure.text(0.02, 0.1 / height, _caption(report), fontsize=7.5, color=GREY, va="bottom")
+    figure.text(0.02, 0.1 / height, caption(report), fontsize=7.5, color=GREY, va="bottom")
     figure.tight_layout(rect=(0, 0.55 / height, 1, 1 - 0.6 / height))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=160)
@@ -150,7 +150,7 @@ def _first(rows: Sequence[Row]) -> list[tuple[int, Row]]:
     return sorted({row["case"]["batch"]: row for row in rows}.items(), key=lambda item: item[0])
 
 
-def _caption(report: dict[str, Any]) -> str:
+def caption(report: dict[str, Any]) -> str:
     machine, settings = report["machine"], report["settings"]
     return (
         f"{machine['processor']}, {settings['threads']} threads, {settings['dtype']}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from . import _roofline, _trend
 from ._markdown import number, ratio, table
 from ._report_host import HOST_NOTE, host
 from ._report_memory import MEMORY_NOTE, memory
@@ -27,6 +28,7 @@ def markdown(report: Report) -> str:
         parts += ["## Peak extra memory", MEMORY_NOTE, memory(report)]
     if timed:
         parts += ["## Summary", summary(report)]
+    parts += filter(None, [_trend.markdown(report), _roofline.markdown(report)])
     if report["problems"]:
         parts += ["## What went wrong", "\n".join(f"- {text}" for text in report["problems"])]
     return "\n\n".join(parts) + "\n"

@@ -7,6 +7,7 @@ Started by `_process.Worker` as ``python -m benchmarks._worker CONFIG``. Request
     {"do": "prepare", "case": {...}}       build the case
     {"do": "check"}                        fingerprints of its results; also the warm-up
     {"do": "time", "seconds": 0.05}        times of single calls, for about that long
+    {"do": "peaks"}                        operations and bytes a second that a CPU reaches
     {"do": "host"}                         seconds until a call returns, where it does so early
     {"do": "memory"}                       peak extra bytes of one call
     {"do": "release"}                      drop the case
@@ -56,6 +57,8 @@ class Session:
                 return {name: fingerprint(value) for name, value in outputs.items()}
             case "time":
                 return self._time(float(request["seconds"]))
+            case "peaks":
+                return self._peer.peaks()
             case "host":
                 return self._peer.device.host_seconds(self.job.run)
             case "memory":

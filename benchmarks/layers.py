@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import _cli
+from . import _cli, _plot, _plot_roofline
 from ._cases import MODES, QUICK_LAYERS, layer_cases
 from ._columns import MAIN, PORTABLE
 
@@ -44,7 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
         cases = list(layer_cases(names, batches, options.modes, options.dtype))
     except ValueError as error:
         parser.error(str(error))
-    return _cli.run("layers", "Convolution layers against PyTorch", cases, options)
+    options.roofline = True
+    plots = {"": _plot.plot, "-roofline": _plot_roofline.plot}
+    return _cli.run("layers", "Convolution layers against PyTorch", cases, options, plots=plots)
 
 
 if __name__ == "__main__":

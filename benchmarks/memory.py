@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     cases = [case for case in cases if matches(case.name, case.group, options.cases)]
     if not cases:
         parser.error(f"nothing matches {options.cases}; --list shows what there is")
-    return _cli.run("memory", "Peak memory against PyTorch", cases, options)
+    return _cli.run("memory", "Peak memory against PyTorch", cases, options, plots={})
 
 
 if __name__ == "__main__":

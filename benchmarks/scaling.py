@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
-from . import _cli, _machine
+from . import _cli, _machine, _plot_trend
 from ._cases import LayerCase, layer_case, matches
 from ._columns import MAIN
 
@@ -53,8 +53,14 @@ def main(arguments: list[str] | None = None) -> int:
         chosen = [case for case in chosen if case.group == "channels" and case.in_channels <= 16]
     if not chosen:
         parser.error(f"no case matches {options.cases}; --list shows what there is")
-    threads = range(1, _machine.cores() + 1)
-    return _cli.run("scaling", "One layer over many sizes", chosen, options, threads)
+    return _cli.run(
+        "scaling",
+        "One layer over many sizes",
+        chosen,
+        options,
+        threads=range(1, _machine.cores() + 1),
+        plots={"": _plot_trend.plot},
+    )
 
 
 if __name__ == "__main__":

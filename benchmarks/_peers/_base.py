@@ -40,6 +40,10 @@ class Peer(ABC):
     @abstractmethod
     def training(self, case: TrainingCase) -> Job: ...
 
+    def peaks(self) -> dict[str, float]:
+        """Operations and bytes a second of the largest product and copy, on a CPU."""
+        raise Unsupported("it has no products of its own")
+
     def job(self, case: Case) -> Job:
         return self.layer(case) if isinstance(case, LayerCase) else self.training(case)
 

@@ -7,12 +7,14 @@ the kernel's columns to its place (col2im). NCHW throughout, nothing is reused.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .._cases import LayerCase, TrainingCase
+from .._devices import CPU_BYTES, CPU_SIZE, rates
 from ._base import Job, Peer, Unsupported, layer_outputs
 
 
@@ -77,10 +79,23 @@ def backward(
 
 class Im2colPeer(Peer):
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._most = int(config.get("most", 2**31))
+        self._most, self._threads = int(config.get("most", 2**31)), int(config["threads"])
 
     def describe(self) -> dict[str, str]:
         return {"numpy": np.__version__, **self.device.describe()}
+
+    def peaks(self) -> dict[str, float]:
+        a = np.random.default_rng(0).standard_normal((CPU_SIZE, CPU_SIZE), dtype=np.float32)
+        source = np.ones((self._threads, CPU_BYTES // 4 // self._threads), dtype=np.float32)
+        target = np.zeros_like(source)
+        with ThreadPoolExecutor(self._threads) as pool:  # NumPy copies with one thread alone
+
+            def copy() -> None:
+                list(pool.map(np.copyto, target, source))
+
+            return rates(
+                self.device, lambda: a @ a, 2 * CPU_SIZE**3, copy, source.nbytes + target.nbytes
+            )
 
     def layer(self, case: LayerCase) -> Job:
         if case.batch > self._most:

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from .._cases import INFERENCE, PRECISIONS, LayerCase, TrainingCase
-from .._devices import PEAK_BYTES, PEAK_SIZE, TorchCuda, peaks
+from .._devices import CPU_BYTES, CPU_SIZE, PEAK_BYTES, PEAK_SIZE, Cpu, TorchCuda, peaks, rates
 from ._base import VERIFIED_STEPS, Job, Peer, layer_outputs
 from ._torch_models import build
 
@@ -50,6 +50,13 @@ class TorchPeer(Peer):
         a = torch.randn(PEAK_SIZE, PEAK_SIZE, device=self._name).to(dtype)
         b = torch.empty(PEAK_BYTES // 4, device=self._name)
         return peaks(self.device, lambda: a @ a, lambda: b.clone())
+
+    def peaks(self) -> dict[str, float]:
+        a, source = torch.randn(CPU_SIZE, CPU_SIZE), torch.ones(CPU_BYTES // 4)
+        target = torch.zeros_like(source)
+        return rates(
+            Cpu(), lambda: a @ a, 2 * CPU_SIZE**3, lambda: target.copy_(source), 2 * CPU_BYTES
+        )
 
     def layer(self, case: LayerCase) -> Job:
         dtype = getattr(torch, case.dtype)
