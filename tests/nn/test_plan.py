@@ -55,6 +55,8 @@ CASES: dict[str, Callable[[], nn.Module]] = {
     "nothing": lambda: nn.Sequential(),
     "no state": lambda: nn.Sequential(nn.ReLU(), nn.Flatten()),
     "residual": nested,
+    "sum": lambda: nn.Sequential(nn.Residual(nn.Tanh()), nn.ReLU(), nn.Residual(nn.ReLU6())),
+    "sum, clipped": lambda: nn.Sequential(nn.Residual(nn.Tanh()), nn.ReLU6()),
     "graph": graph,
     "shared": shared,
     "twice seen": twice_seen,
@@ -145,6 +147,9 @@ def test_activations_that_a_convolution_alone_feeds_are_its_own() -> None:
     assert result == 3
     steps, _ = flatten(twice_seen(), 1)
     assert [step.activation for step in steps] == [None] * 3
+    steps, _ = flatten(nn.Sequential(nn.Residual(nn.Tanh()), nn.ReLU(), nn.ReLU()), 1)
+    found = [(type(step.layer).__name__, step.activation) for step in steps]
+    assert found == [("Tanh", None), ("Add", "relu"), ("ReLU", None)]
 
 
 def test_refusals(rng) -> None:

@@ -32,7 +32,7 @@ def flatten(model: Module, inputs: int) -> tuple[list[Step], int]:
 
     Sequences, graphs of one output, residual blocks and branches are taken apart; what the user
     has written stays one layer. What infers its input is left out. Activations that follow a
-    convolution alone are part of its step.
+    convolution, or a sum, alone are part of its step.
     """
     steps: list[Step] = []
     result = _add(steps, inputs, model, tuple(range(inputs)))
@@ -75,7 +75,7 @@ def infers_as(layer: Module, kind: type[Module]) -> bool:
 
 
 def _merged(steps: list[Step], inputs: int, result: int) -> tuple[list[Step], int]:
-    """Let convolutions apply the activations that alone see their output."""
+    """Let convolutions, and sums, apply the activations that alone see their output."""
     uses = Counter([result, *(source for step in steps for source in step.sources)])
     kept: list[Step] = []
     place = list(range(inputs))  # of each value of before among those that are left
@@ -83,7 +83,7 @@ def _merged(steps: list[Step], inputs: int, result: int) -> tuple[list[Step], in
         now = tuple(place[source] for source in sources)
         activation = ACTIVATIONS.get(type(layer))
         last = now[0] - inputs
-        if activation and last >= 0 and uses[sources[0]] == 1 and _plain(kept[last]):
+        if activation and last >= 0 and uses[sources[0]] == 1 and _takes(kept[last], activation):
             kept[last] = kept[last]._replace(activation=activation)
             place.append(now[0])
         else:
@@ -92,9 +92,10 @@ def _merged(steps: list[Step], inputs: int, result: int) -> tuple[list[Step], in
     return kept, place[result]
 
 
-def _plain(step: Step) -> bool:
-    """Whether a step is a convolution without an activation so far."""
-    return convolves(step.layer) and step.activation is None
+def _takes(step: Step, activation: str) -> bool:
+    """Whether a step, which has no activation so far, can apply one in the same pass."""
+    adds = isinstance(step.layer, Add) and infers_as(step.layer, Add) and activation == "relu"
+    return step.activation is None and (adds or convolves(step.layer))
 
 
 def convolves(layer: Module) -> TypeGuard[_Conv]:

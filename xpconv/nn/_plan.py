@@ -15,6 +15,7 @@ from ..ops._layout import channels_first, channels_last
 from ._conv import _Conv
 from ._flat import Step, convolves, flatten
 from ._module import Module
+from ._simple import Add
 
 
 class _Work(NamedTuple):
@@ -113,6 +114,8 @@ def _function(step: Step, *inputs: Array) -> Callable[..., Any]:
         return _convolution(layer, inputs[0], step.activation)
     if step.activation is None:
         return layer
+    if isinstance(layer, Add):
+        return lambda *inputs: layer._rectified(*inputs, training=False)[0]
     activation = {"relu": ops.relu, "relu6": ops.relu6}[step.activation]
     return lambda x: activation(layer(x))
 
