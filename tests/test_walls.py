@@ -15,6 +15,7 @@ import xpconv
 PACKAGE = Path(xpconv.__file__).parent
 LIBRARIES = {"numpy", "cupy", "cupyx", "torch", "jax", "array_api_strict", "scipy"}
 EXTRAS = [
+    "cudnn",
     "cupy",
     "torch",
     "scipy",

@@ -16,6 +16,8 @@ from .backend import get_backend
 VARIABLES: dict[str, Callable[[], Any]] = {
     "XPCONV_BACKEND": get_backend,
     "XPCONV_CUDA_KERNELS": partial(switch, "XPCONV_CUDA_KERNELS"),
+    "XPCONV_CUDNN": partial(switch, "XPCONV_CUDNN"),
+    "XPCONV_CUDNN_DETERMINISTIC": partial(switch, "XPCONV_CUDNN_DETERMINISTIC"),
     "XPCONV_ENGINE": engines.allowed,
     "XPCONV_NUMBA": partial(switch, "XPCONV_NUMBA"),
     "XPCONV_NUM_THREADS": engines.thread_count,

@@ -228,7 +228,7 @@ def _environment() -> dict[str, str]:
 
 
 def _engines() -> dict[str, Any]:
-    """Say what may compute convolutions on NumPy, and where compiled code is kept."""
+    """Say what may compute convolutions, and where compiled code is kept."""
     refusal = _attempt(engines.compiled_refusal)
     found = {
         "allowed": _attempt(lambda: ", ".join(engines.allowed())),
@@ -237,6 +237,7 @@ def _engines() -> dict[str, Any]:
     }
     if refusal is None:
         found["cache"] = _attempt(_cache)
+    found["cuDNN"] = _attempt(lambda: engines.cudnn_refusal() or engines.cudnn_versions())
     return found
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from .._typing import Array
 from . import (
+    cudnn as cudnn,
     depthwise as depthwise,
     direct as direct,
     im2col as im2col,
@@ -19,10 +20,15 @@ from . import (
 )
 from ._activation import forward_with
 from ._bodies import Body as Body, body as body
-from ._engine import ACTIVATIONS as ACTIVATIONS, TASKS as TASKS, Engine as Engine
+from ._cudnn._library import refusal as cudnn_refusal, versions as cudnn_versions
+from ._engine import (
+    ACTIVATIONS as ACTIVATIONS,
+    TASKS as TASKS,
+    Declined as Declined,
+    Engine as Engine,
+)
 from ._numba import refusal as compiled_refusal
 from ._offsets import offsets as offsets
-from ._out_of_memory import out_of_memory
 from ._prepare import prepare as prepare
 from ._problem import Problem as Problem
 from ._select import (
@@ -32,18 +38,23 @@ from ._select import (
     explain as explain,
     select as select,
 )
+from ._solve import solve
 from ._threads import thread_count as thread_count
 
 __all__ = [
     "ACTIVATIONS",
     "TASKS",
     "Body",
+    "Declined",
     "Engine",
     "Problem",
     "allowed",
     "body",
     "chosen",
     "compiled_refusal",
+    "cudnn",
+    "cudnn_refusal",
+    "cudnn_versions",
     "depthwise",
     "direct",
     "engine",
@@ -73,25 +84,18 @@ def forward(
     An activation is for real numbers. Engines that can do so apply it in the same pass.
     """
     problem = problem.of(x)
-    try:
-        return forward_with(select(problem, "forward"), problem, x, weight, bias, activation)
-    except MemoryError as error:
-        raise out_of_memory(problem, "forward", x, error) from error
+    return solve(
+        problem, "forward", x, lambda e: forward_with(e, problem, x, weight, bias, activation)
+    )
 
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
     """Return dweight (O, C/G, KH, KW) for channels-last x and dy."""
     problem = problem.of(x)
-    try:
-        return select(problem, "weight_grad").weight_grad(problem, x, dy)
-    except MemoryError as error:
-        raise out_of_memory(problem, "weight_grad", x, error) from error
+    return solve(problem, "weight_grad", x, lambda e: e.weight_grad(problem, x, dy))
 
 
 def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     """Return dx (N, H, W, C) for a channels-last dy."""
     problem = problem.of(dy)
-    try:
-        return select(problem, "input_grad").input_grad(problem, dy, weight)
-    except MemoryError as error:
-        raise out_of_memory(problem, "input_grad", dy, error) from error
+    return solve(problem, "input_grad", dy, lambda e: e.input_grad(problem, dy, weight))

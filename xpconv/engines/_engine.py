@@ -15,6 +15,10 @@ ACTIVATIONS = ("relu", "relu6")
 """What may follow a convolution in the same pass: max(y, 0), or min(max(y, 0), 6); NaN stays."""
 
 
+class Declined(Exception):
+    """An engine finds, when it is to solve a problem, that it cannot; the next one is asked."""
+
+
 class Engine(Protocol):
     """What a module must offer to compute convolutions.
 
@@ -27,6 +31,9 @@ class Engine(Protocol):
 
     A module may offer ``prepare(problem, weight, bias, activation)``, which returns its ``forward``
     as a function of x alone, with everything done that x is not needed for.
+
+    An engine whose `refusal` cannot know everything raises `Declined`, with the reason, before it
+    has done any work.
     """
 
     name: str

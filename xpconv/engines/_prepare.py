@@ -8,9 +8,11 @@ from typing import Any
 
 from .._typing import Array
 from ._activation import forward_with
+from ._engine import Declined, Engine
 from ._out_of_memory import out_of_memory
 from ._problem import Problem
 from ._select import select
+from ._solve import solve
 
 
 def prepare(
@@ -37,7 +39,13 @@ def prepare(
     else:
 
         def work(x: Array) -> Array:
-            return forward_with(engine, problem, x, weight, bias, activation)
+            def by(chosen: Engine) -> Array:
+                return forward_with(chosen, problem, x, weight, bias, activation)
+
+            try:
+                return by(engine)
+            except Declined:  # it finds out when it is to work; another one is asked
+                return solve(problem, "forward", x, by)
 
     return partial(_or_say_what, work, problem)
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 
-from . import depthwise, direct, im2col, pointwise, winograd
+from . import cudnn, depthwise, direct, im2col, pointwise, winograd
 from ._engine import TASKS, Engine
 from ._problem import Problem
 
 _VARIABLE = "XPCONV_ENGINE"
-_BY_PREFERENCE: tuple[Engine, ...] = (winograd, direct, pointwise, depthwise, im2col)
+_BY_PREFERENCE: tuple[Engine, ...] = (
+    winograd,
+    direct,
+    cudnn,
+    pointwise,
+    depthwise,
+    im2col,
+)
 _GROUPS = ("auto", "exact")
 _NAMES: ContextVar[tuple[str, ...]] = ContextVar("xpconv_engine", default=())
 _SEEN: ContextVar[dict[Problem, None] | None] = ContextVar("xpconv_problems", default=None)
@@ -30,8 +37,9 @@ def engine(*names: str) -> Iterator[None]:
     ----------
     *names : str
         Names of engines, the first that can solve a problem computes it: ``"im2col"`` (the
-        reference, for everything), ``"direct"`` (compiled, needs the extra ``fast``),
-        ``"pointwise"``, ``"depthwise"``, ``"winograd"`` (fewer multiplications, larger rounding).
+        reference, for everything), ``"direct"`` (compiled, needs the extra ``fast``), ``"cudnn"``
+        (CuPy arrays, needs the extra ``cudnn``), ``"pointwise"``, ``"depthwise"``, ``"winograd"``
+        (fewer multiplications, larger rounding).
         ``"auto"`` stands for the choice that is made without this block, ``"exact"`` for the same
         among the engines that form the sums of the definition.
 
@@ -89,8 +97,19 @@ def allowed() -> tuple[str, ...]:
         raise ValueError(f"the environment variable {_VARIABLE}: {error}") from None
 
 
-def select(problem: Problem, task: str = "forward") -> Engine:
+def select(
+    problem: Problem, task: str = "forward", declined: tuple[tuple[str, str], ...] = ()
+) -> Engine:
     """Return the engine for one of the three tasks of a convolution.
+
+    Parameters
+    ----------
+    problem : Problem
+        The convolution.
+    task : str, default "forward"
+        One of the `TASKS`.
+    declined : tuple of (str, str), default ()
+        Engines that have found that they cannot solve it, and why.
 
     Raises
     ------
@@ -100,7 +119,7 @@ def select(problem: Problem, task: str = "forward") -> Engine:
     seen = _SEEN.get()
     if seen is not None:
         seen.setdefault(problem)
-    return _select(problem, task, allowed())
+    return _select(problem, task, allowed(), declined)
 
 
 @contextmanager
@@ -121,8 +140,10 @@ def chosen() -> Iterator[dict[Problem, None]]:
 
 
 @lru_cache(maxsize=4096)
-def _select(problem: Problem, task: str, names: tuple[str, ...]) -> Engine:
-    verdicts = list(_verdicts(problem, task, names))
+def _select(
+    problem: Problem, task: str, names: tuple[str, ...], declined: tuple[tuple[str, str], ...]
+) -> Engine:
+    verdicts = list(_verdicts(problem, task, names, dict(declined)))
     for verdict in verdicts:
         if verdict.reason is None:
             _LOG.debug("%s: %s by %s", problem, task, verdict.engine.name)
@@ -138,13 +159,15 @@ class _Verdict:
     reason: str | None
 
 
-def _verdicts(problem: Problem, task: str, names: tuple[str, ...]) -> Iterator[_Verdict]:
+def _verdicts(
+    problem: Problem, task: str, names: tuple[str, ...], declined: Mapping[str, str]
+) -> Iterator[_Verdict]:
     """Judge the allowed engines in order; one that is asked for by name need not be the best."""
     for name in names:
         for candidate in _BY_PREFERENCE:
             if name not in (*_GROUPS, candidate.name) or (name == "exact" and not candidate.exact):
                 continue
-            reason = candidate.refusal(problem)
+            reason = declined.get(candidate.name) or candidate.refusal(problem)
             if reason is None and name in _GROUPS:
                 reason = candidate.drawback(problem, task)
             yield _Verdict(candidate, reason)
@@ -167,17 +190,20 @@ def explain(problem: Problem) -> str:
       forward: pointwise
         not winograd: the kernel is not 3x3
         not direct: it is compiled for float32 and float64, not for int64
+        not cudnn: the arrays are not CuPy's
       input_grad: pointwise
         not winograd: the kernel is not 3x3
         not direct: it is compiled for float32 and float64, not for int64
+        not cudnn: the arrays are not CuPy's
       weight_grad: pointwise
         not winograd: the kernel is not 3x3
         not direct: it is compiled for float32 and float64, not for int64
+        not cudnn: the arrays are not CuPy's
     """
     lines = [str(problem)]
     for task in TASKS:
         passed = []
-        for verdict in _verdicts(problem, task, allowed()):
+        for verdict in _verdicts(problem, task, allowed(), {}):
             if verdict.reason is None:
                 lines.append(f"  {task}: {verdict.engine.name}")
                 break
