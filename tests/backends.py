@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -229,6 +231,18 @@ class Library:
 
     def __str__(self) -> str:
         return self.label
+
+
+@contextmanager
+def never_waiting() -> Iterator[None]:
+    """Let CuPy refuse to wait for the device within a ``with`` block."""
+    import cupyx
+
+    with warnings.catch_warnings():
+        # It warns whenever it is asked: that it cannot notice every wait, and may go one day.
+        warnings.filterwarnings("ignore", "cupyx.allow_synchronize")
+        with cupyx.allow_synchronize(False):
+            yield
 
 
 def label_of(params: dict[str, Any]) -> str | None:

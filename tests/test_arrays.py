@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -66,3 +67,33 @@ def test_writing(backend: Library, monkeypatch, writeable: bool) -> None:
     target = _arrays.put(target, (slice(None), 1), backend.array([5.0, 6.0]))
     target = _arrays.add_at(target, (0, ...), backend.array([1.0, 1.0, 1.0]))
     np.testing.assert_array_equal(host(target), [[1, 6, 1], [0, 6, 0]])
+
+
+def test_clipping_and_signs(backend: Library) -> None:
+    values = np.asarray([-np.inf, -2.0, -0.0, 0.0, 3.0, np.inf, np.nan], dtype="float32")
+    x, xp = backend.array(values), backend.xp
+    backend.assert_equal(_arrays.clip(xp, x, -1.0, 2.5), np.clip(values, -1.0, 2.5))
+    backend.assert_equal(_arrays.clip(xp, x, high=0.0), np.minimum(values, np.float32(0)))
+    whole = backend.array([-3, 0, 7])
+    backend.assert_equal(_arrays.clip(xp, whole, 0, 5), np.asarray([0, 0, 5]))
+    real, turned = x[:-1], backend.array([3 + 4j, 0, -2])
+    backend.assert_equal(_arrays.sign(xp, real), np.sign(values[:-1]))
+    with np.errstate(all="ignore"):  # of 0 NumPy says what it divides by
+        backend.assert_close(_arrays.sign(xp, turned), np.asarray([0.6 + 0.8j, 0, -1]))
+
+
+def test_nobody_clips_or_takes_signs_through_the_namespace() -> None:
+    """CuPy's compatible namespace waits for the device there."""
+    ops = Path(_arrays.__file__).parent / "ops"
+    for path in ops.glob("*.py"):
+        assert "xp.clip(" not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_the_largest_numbers(backend: Library) -> None:
+    for dtype in ("float32", "float64"):
+        own = getattr(backend.xp, dtype)
+        assert _arrays.largest(backend.xp, own) == float(np.finfo(dtype).max)
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    assert _arrays.largest(backend.xp, np.dtype(bfloat16)) == float(
+        pytest.importorskip("ml_dtypes").finfo(bfloat16).max
+    )

@@ -146,6 +146,13 @@ def _is(dtype: DType, *kinds: str) -> bool:
     return any(kind in str(dtype) for kind in kinds)
 
 
+def largest(xp: Namespace, dtype: DType) -> float:
+    """Return the largest number of a floating dtype; NumPy and CuPy do not know bfloat16's."""
+    if dtype_name(dtype) == "bfloat16":
+        return (2 - 2.0**-7) * 2.0**127
+    return float(xp.finfo(dtype).max)
+
+
 def put(target: Array, key: Any, value: Array) -> Array:
     """Write ``value`` into ``target[key]`` and return the result.
 
@@ -164,6 +171,29 @@ def add_at(target: Array, key: Any, value: Array) -> Array:
         target[key] += value
         return target
     return xpx.at(target)[key].add(value)
+
+
+def clip(xp: Namespace, x: Array, low: float | None = None, high: float | None = None) -> Array:
+    """Clip to ``low`` ... ``high``; NaN stays.
+
+    By the array's own method where there is one: the array API namespace of CuPy picks by masks,
+    for which it waits, and that of NumPy writes plain memory, however ``x`` lies.
+    """
+    library = library_of(x)
+    if library == "cupy" or (library == "numpy" and is_floating(x)):
+        return x.clip(low, high)
+    return xp.clip(x, low, high)
+
+
+def sign(xp: Namespace, x: Array) -> Array:
+    """Return the sign, that of NaN is NaN; of complex numbers ``x / |x|``. See `clip`."""
+    if library_of(x) != "cupy":
+        return xp.sign(x)
+    if is_complex(x):
+        size = xp.abs(x)
+        return x / xp.where(size == 0, 1, size)
+    signs = xp.astype(x > 0, x.dtype) - xp.astype(x < 0, x.dtype)
+    return xp.where(x != x, x, signs)
 
 
 def conjugate(xp: Namespace, x: Array) -> Array:

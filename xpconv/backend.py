@@ -70,6 +70,10 @@ class Backend:
         device = _libraries.device_name(self.name, self.device)
         return f"{self.name}:{device}" if device else self.name
 
+    def __hash__(self) -> int:
+        """Hash the name: CuPy's devices have no hash."""
+        return hash(str(self))
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle by name: modules and devices are not data."""
         return get_backend, (str(self),)

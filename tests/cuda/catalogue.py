@@ -33,7 +33,11 @@ def expressions() -> dict[str, list[str]]:
         for (part, name), f, s, i in product(shaped, ("F2", "F4"), ("float", "double"), INDICES)
     ]
     return {
-        "activation": [*_named("relu", packed), *_named("relu_grad", packed)],
+        "activation": [
+            *_named("relu", packed),
+            *_named("add_relu", packed),
+            *_named("relu_grad", packed),
+        ],
         "winograd": winograd,
         "windows": [*_named("gather", units), *_named("scatter", packed)],
         "max_pool": [*_named("max_pool", counted), *_named("max_pool_grad", counted)],

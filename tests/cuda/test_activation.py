@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from tests.cuda.calls import DTYPES, assert_same, normal, portable, there_and_back
 from tests.ops import strategies
 from xpconv import ops
+from xpconv.ops._join import rectified_sum
 
 pytestmark = pytest.mark.usefixtures("fused")
 same_fixture = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -49,3 +50,21 @@ def test_many_at_once_keep_their_memory_order() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_what_is_no_number(dtype: Any) -> None:
     compare(np.asarray([np.nan, -np.inf, np.inf, -0.0, 0.0, 1.0, -1.0, 2.0]).astype(dtype))
+
+
+@same_fixture
+@given(
+    shape=st.lists(st.integers(0, 9), max_size=4).map(tuple),
+    seed=strategies.seeds,
+    dtype=st.sampled_from(["float32", "float64", "float16"]),
+    last=st.booleans(),
+)
+def test_a_sum_before_it(shape: tuple[int, ...], seed: int, dtype: str, last: bool) -> None:
+    x, y = (np.asarray(normal(shape, dtype, seed + k)) for k in range(2))
+    if last and len(shape) > 2:
+        x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    mine, back = rectified_sum(x, y)
+    with portable():
+        theirs, portable_back = rectified_sum(x, y)
+    assert_same([mine, *back(y)], [theirs, *portable_back(y)])
+    assert not last or len(shape) < 3 or mine.size == 0 or mine.strides == x.strides

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.backends import never_waiting
 from tests.train.small import images, network
 from xpconv import data, get_backend, ops, optim, train
 from xpconv.random import use_stream
@@ -39,8 +40,6 @@ def test_a_step_never_asks_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("precision", [None, "fp16", "bf16"])
 def test_a_step_on_a_gpu_never_waits(backend: Any, precision: str | None) -> None:
     """CuPy itself refuses to wait."""
-    import cupyx
-
     trainer = train.Trainer(
         network(),
         backend=backend.backend,
@@ -53,7 +52,7 @@ def test_a_step_on_a_gpu_never_waits(backend: Any, precision: str | None) -> Non
     x, y = backend.array(digits.x), backend.array(digits.y)
     with use_stream(trainer.stream), ops.labels_checked():
         trainer.step(x, y)  # kernels are compiled
-        with cupyx.allow_synchronize(False):
+        with never_waiting():
             for _ in range(2):
                 loss, logits = trainer.step(x, y)
                 trainer.means.add({"loss": loss, "accuracy": train.accuracy(logits, y)}, 8)

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import ops
 from .._typing import Array
+from ..ops._layout import added
 from ._gradients import prefixed, under_first_names
 from ._module import Backward, Grads, Module
 from ._pairs import PASSED, together
@@ -134,10 +135,10 @@ class Residual(Module):
             dx, inner = go_back(back, dy, wish)
             grads = prefixed("body", inner)
             if back_around is None:
-                return dx + dy if wish.input_grad else None, grads
+                return added(dx, dy) if wish.input_grad else None, grads
             dx_around, inner = go_back(back_around, dy, wish)
             grads |= prefixed("shortcut", inner)
-            return dx + dx_around if wish.input_grad else None, under_first_names(self, grads)
+            return added(dx, dx_around) if wish.input_grad else None, under_first_names(self, grads)
 
         return ops.add(y, around), backward
 
@@ -182,7 +183,7 @@ class Concat(_Container):
                     backs[place] = None
                 share, inner = go_back(back, part, wish)
                 if wish.input_grad:
-                    dx = share if dx is None else dx + share
+                    dx = share if dx is None else added(dx, share)
                 grads |= prefixed(name, inner)
             return dx, under_first_names(self, grads)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._typing import Array
+from ..ops._layout import added
 from ._gradients import merge, prefixed, under_first_names
 from ._graph_plan import Plan, Step
 from ._module import Backward, Grads, Module
@@ -116,7 +117,7 @@ class Graph(Module):
 
             def send(i: int, share: Array) -> None:
                 if matters[i]:
-                    dvalues[i] = share if dvalues[i] is None else dvalues[i] + share
+                    dvalues[i] = share if dvalues[i] is None else added(dvalues[i], share)
 
             for i, share in zip(plan.ends, plan.cotangents(dy), strict=True):
                 if share is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array_api_compat import array_namespace
 
-from .._arrays import is_floating
+from .._arrays import clip, is_floating, largest
 from .._typing import Array
 from ._activation_rectified import in_range
 from ._elementwise import clipped, elementwise, step
@@ -40,7 +40,7 @@ def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     xp = array_namespace(x)
     if not is_floating(x):
         low, high = in_range(x, "min_val", min_val), in_range(x, "max_val", max_val)
-        return xp.clip(x, low, high), None
+        return clip(xp, x, low, high), None
     inside = (x > min_val) & (x < max_val)
     return clipped(xp, x, min_val, max_val), lambda dy: dy * step(xp, inside, dy)
 
@@ -86,7 +86,7 @@ def hardsigmoid(x: Array) -> Array:
     Counterpart of ``torch.nn.functional.hardsigmoid``.
     """
     xp = array_namespace(x)
-    y = xp.clip(x + 3, 0.0, 6.0) / 6
+    y = clip(xp, x + 3, 0.0, 6.0) / 6
     return y, lambda dy: dy * (step(xp, (x > -3) & (x < 3), dy) / 6)
 
 
@@ -110,10 +110,10 @@ def hardswish(x: Array) -> Array:
     ``torch.nn.functional.hardswish``.
     """
     xp = array_namespace(x)
-    y = x * (xp.clip(x + 3, 0.0, 6.0) / 6)
+    y = x * (clip(xp, x + 3, 0.0, 6.0) / 6)
 
     def way_back(dy: Array) -> Array:
-        inside = xp.clip(x, -3.0, 3.0) / 3 + 0.5
+        inside = clip(xp, x, -3.0, 3.0) / 3 + 0.5
         return dy * (inside * step(xp, (x > -3) & (x < 3), dy) + step(xp, x >= 3, dy))
 
     return y, way_back
@@ -172,7 +172,7 @@ def softshrink(x: Array, lambd: float = 0.5) -> Array:
     Counterpart of ``torch.nn.functional.softshrink``.
     """
     xp = array_namespace(x)
-    if not 0 <= lambd <= float(xp.finfo(x.dtype).max):
+    if not 0 <= lambd <= largest(xp, x.dtype):
         raise ValueError(f"lambda must be in the range of {x.dtype} from 0 up, but found {lambd}")
-    y = x - xp.clip(x, -lambd, lambd)
+    y = x - clip(xp, x, -lambd, lambd)
     return y, lambda dy: dy * step(xp, xp.abs(x) > lambd, dy)

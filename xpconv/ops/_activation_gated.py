@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from array_api_compat import array_namespace
 
-from .._arrays import is_complex, namespace, require_floating
+from .._arrays import clip, is_complex, namespace, require_floating
 from .._typing import Array, Namespace, Pullback
 from ._activation_sigmoid import complex_logistic, decay, logistic
 from ._axis import axis_of
@@ -31,7 +31,7 @@ def _weighed(xp: Namespace, x: Array, tail: Tail) -> tuple[Array, Callable[[Arra
     derivative ``tail(u) - u density(u)`` left of zero and 1 minus that right of it. At infinity
     there is NaN where PyTorch has it: in the product at the left end, in the derivative at both.
     """
-    u = xp.clip(xp.abs(x), 0.0, _FAR)
+    u = clip(xp, xp.abs(x), 0.0, _FAR)
     weight, density = tail(u)
 
     def way_back(dy: Array) -> Array:
@@ -39,7 +39,7 @@ def _weighed(xp: Namespace, x: Array, tail: Tail) -> tuple[Array, Callable[[Arra
         right = step(xp, x > 0, dy)
         return dy * (right + (1 - 2 * right) * left)
 
-    return positive(xp, x) - xp.abs(xp.clip(x, -math.inf, _FAR)) * weight, way_back
+    return positive(xp, x) - xp.abs(clip(xp, x, -math.inf, _FAR)) * weight, way_back
 
 
 @elementwise("complex floating")

@@ -79,7 +79,7 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     return _two_slopes(x, negative_slope)
 
 
-@elementwise()
+@elementwise(placed=True)
 def rrelu(
     x: Array,
     lower: float = 1 / 8,

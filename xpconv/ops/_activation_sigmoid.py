@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from array_api_compat import array_namespace
 
-from .._arrays import is_complex
+from .._arrays import clip, is_complex
 from .._typing import Array, Namespace
 from ._elementwise import elementwise, negative, positive, step
 
@@ -167,7 +167,7 @@ def tanhshrink(x: Array) -> Array:
     y = xp.tanh(x)
     if is_complex(x):
         return x - y, lambda dy: dy * (y * y)
-    near = xp.clip(x, -_TANH_NEAR, _TANH_NEAR)
+    near = clip(xp, x, -_TANH_NEAR, _TANH_NEAR)
     g = near * near
     p = (_TANH_P[0] * g + _TANH_P[1]) * g + _TANH_P[2]
     q = ((g + _TANH_Q[0]) * g + _TANH_Q[1]) * g + _TANH_Q[2]

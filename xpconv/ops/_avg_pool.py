@@ -8,7 +8,7 @@ from functools import partial
 
 from array_api_compat import device
 
-from .._arrays import is_floating, namespace
+from .._arrays import clip, is_floating, namespace
 from .._typing import Array, IntOrTuple, Namespace, Pullback
 from ..engines import body
 from ._layout import as_given, batched
@@ -33,9 +33,9 @@ def _divisor(
     divisor: Array | int = 1
     for axis, along in enumerate(windows, 2):
         start = along.starts(xp, device(batch))
-        stop = xp.clip(start + along.kernel, max=along.size + along.padding)  # no overhang counts
+        stop = clip(xp, start + along.kernel, high=along.size + along.padding)  # no overhang counts
         if not count_include_pad:
-            start, stop = xp.clip(start, min=0), xp.clip(stop, max=along.size)
+            start, stop = clip(xp, start, low=0), clip(xp, stop, high=along.size)
         count = xp.reshape(stop - start, (along.out, *(1,) * (batch.ndim - 1 - axis)))
         divisor = divisor * count
     return xp.astype(divisor, batch.dtype)

@@ -12,15 +12,16 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .._arrays import conjugate, is_complex, is_floating, namespace, require_floating
+from .._arrays import clip, conjugate, is_complex, is_floating, namespace, require_floating
 from .._typing import Array, Namespace, Pullback
+from ._layout import View, memory_order
 from ._precision import narrowed, widened
-from ._registry import differentiable
+from ._registry import Rule, differentiable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def elementwise(*kinds: str, exact: bool = False) -> Callable[[F], F]:
+def elementwise(*kinds: str, exact: bool = False, placed: bool = False) -> Callable[[F], F]:
     """Make a differentiable operation of a formula ``(x, **options) -> (y, way back)``.
 
     The way back maps ``dy`` to ``dy * f'(x)``. Of the operation that it becomes the formula has
@@ -35,6 +36,8 @@ def elementwise(*kinds: str, exact: bool = False) -> Callable[[F], F]:
         Whether the formula picks among numbers without rounding: then integers stay integers and
         half precision is computed as it is. Else integers become float32, and half precision is
         computed in float32 and rounded once.
+    placed : bool, default False
+        Whether the result depends on where in the array a number stands, as random factors do.
     """
 
     def make(formula: F) -> F:
@@ -47,6 +50,9 @@ def elementwise(*kinds: str, exact: bool = False) -> Callable[[F], F]:
                 raise TypeError(f"{formula.__name__}() {error}") from None
             x = options.pop("x")
             xp = namespace(x=x)
+            views = None if placed else memory_order(x)
+            if views is not None:
+                return _in_order(views, run, x, options)
             whole = not is_floating(x)
             if not _taken(xp, x, kinds):
                 require_floating(x=x)
@@ -72,6 +78,20 @@ def elementwise(*kinds: str, exact: bool = False) -> Callable[[F], F]:
     return make
 
 
+def _in_order(
+    views: tuple[View, View], run: Rule, x: Array, options: dict[str, Any]
+) -> tuple[Array, Pullback]:
+    """Run a rule on an array as it lies in memory; see `memory_order`."""
+    there, back = views
+    y, pullback = run(there(x), **options)
+
+    def pullback_in_order(dy: Array) -> tuple[Array | None, ...]:
+        (dx,) = pullback(there(dy))
+        return (None if dx is None else back(dx),)
+
+    return back(y), pullback_in_order
+
+
 def _taken(xp: Namespace, x: Array, kinds: tuple[str, ...]) -> bool:
     if is_floating(x):
         return not is_complex(x) or "complex floating" in kinds
@@ -80,7 +100,7 @@ def _taken(xp: Namespace, x: Array, kinds: tuple[str, ...]) -> bool:
 
 def clipped(xp: Namespace, x: Array, low: float, high: float) -> Array:
     """Clip, halves by way of float32, which holds them: NumPy and CuPy cannot clip bfloat16."""
-    return narrowed(xp.clip(widened(x), low, high), x.dtype)
+    return narrowed(clip(xp, widened(x), low, high), x.dtype)
 
 
 def positive(xp: Namespace, x: Array) -> Array:

@@ -9,6 +9,7 @@ from ..engines import body
 from ._activation_rectified import rectified_grad, relu
 from ._axis import axis_of
 from ._broadcast import broadcast_shape, sum_to
+from ._layout import View, added, memory_order
 from ._precision import rule_in_single
 from ._registry import differentiable
 
@@ -40,7 +41,9 @@ def add(x: Array, y: Array) -> Array:
     fused = body("add", x)
     if fused is not None:
         return fused(x, y)
-    return x | y if dtype_name(x.dtype) == "bool" else x + y  # the standard adds no truth values
+    return (
+        x | y if dtype_name(x.dtype) == "bool" else added(x, y)
+    )  # the standard adds no truth values
 
 
 def rectified_sum(x: Array, y: Array) -> tuple[Array, Pullback]:
@@ -72,12 +75,21 @@ def _multiply_vjp(x: Array, y: Array) -> tuple[Array, Pullback]:
     if x.dtype == xp.bool:
         raise TypeError("x and y must be numbers, got bool")
     broadcast_shape(x=x, y=y)
+    views = memory_order(x, y) if x.ndim == y.ndim else None
+    if views is not None:
+        return _multiply_in_order(views, x, y)
 
     def pullback(dz: Array) -> tuple[Array | None, ...]:
         dx, dy = dz * conjugate(xp, y), dz * conjugate(xp, x)
         return sum_to(xp, dx, x.shape), sum_to(xp, dy, y.shape)
 
     return x * y, pullback
+
+
+def _multiply_in_order(views: tuple[View, View], x: Array, y: Array) -> tuple[Array, Pullback]:
+    there, back = views
+    z, pullback = _multiply_vjp(there(x), there(y))
+    return back(z), lambda dz: tuple(back(dx) for dx in pullback(there(dz)))
 
 
 @differentiable(_multiply_vjp)
@@ -153,4 +165,10 @@ def concat(*arrays: Array, dim: int = 1) -> Array:
                 f"sizes must agree except in dim {dim}: arrays[0] has shape {tuple(first)} "
                 f"but {name} has {tuple(array.shape)}"
             )
-    return xp.concat(arrays, axis=axis)
+    views = memory_order(*arrays)
+    if views is None:
+        return xp.concat(arrays, axis=axis)
+    there, back = views
+    last = arrays[0].ndim - 1  # (N, C, ...) -> (N, ..., C)
+    turned = 0 if axis == 0 else last if axis == 1 else axis - 1
+    return back(xp.concat([there(array) for array in arrays], axis=turned))

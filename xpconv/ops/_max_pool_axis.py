@@ -12,7 +12,7 @@ from typing import Any
 
 from array_api_compat import device
 
-from .._arrays import add_at, is_floating, put
+from .._arrays import add_at, clip, is_floating, put
 from .._typing import Array, Namespace, Pullback
 from ..engines import body
 from ._pool_windows import Axis, all_equal, at, zeros_last
@@ -99,7 +99,7 @@ def places(xp: Namespace, windows: Sequence[Axis], numbers: Sequence[Array]) -> 
         start = xp.reshape(start, (along.out, *(1,) * (number.ndim - 1 - axis)))
         place = start + xp.astype(number, xp.int64) * along.dilation
         # Under a dilated window that misses the image stands a number that means nothing.
-        place = xp.clip(place, 0, along.size - 1)
+        place = clip(xp, place, 0, along.size - 1)
         if index is None:
             index = place
         else:
@@ -176,7 +176,7 @@ def _argmax_along(xp: Namespace, x: Array, axis: int, along: Axis) -> tuple[Arra
     best = _blank(xp, x, axis, along)
     # Each window's first element within the image: it stays chosen if nothing is above -inf.
     start = -along.starts(xp, device(x)) + (along.dilation - 1)
-    start = xp.astype(xp.clip(start // along.dilation, 0, along.kernel - 1), small)
+    start = xp.astype(clip(xp, start // along.dilation, 0, along.kernel - 1), small)
     start = xp.reshape(start, (along.out, *(1,) * (x.ndim - 1 - axis)))
     number = zeros_last(xp, x, best.shape, small) + start
     for k, output, source in along.parts():

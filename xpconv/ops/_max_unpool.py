@@ -9,7 +9,7 @@ from typing import Any
 
 from array_api_compat import device, is_numpy_namespace
 
-from .._arrays import namespace, put, require_floating
+from .._arrays import clip, namespace, put, require_floating
 from .._shapes import integer, not_spread, ntuple
 from .._typing import Array, IntOrTuple, Namespace, Pullback
 from ._layout import batched
@@ -104,7 +104,7 @@ def _written(xp: Namespace, values: Array, places: Array, size: int) -> Array:
     order = xp.argsort(places, stable=True)
     places = xp.take(places, order)
     place = xp.arange(size, dtype=xp.int64, device=device(values))
-    last = xp.clip(xp.astype(xp.searchsorted(places, place, side="right"), xp.int64) - 1, min=0)
+    last = clip(xp, xp.astype(xp.searchsorted(places, place, side="right"), xp.int64) - 1, low=0)
     found = xp.take(places, last) == place
     return xp.where(found, xp.take(values, xp.take(order, last)), zeros)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .._arrays import is_floating
+from .._arrays import is_floating, largest
 from .._shapes import integer
 from .._typing import Array, Namespace, Pair
 
@@ -63,8 +63,12 @@ def number_of(xp: Namespace, x: Array, value: Any, grow: Pairs) -> Any:
         return bool(value)
     number: Any = value
     whole = not is_floating(x)
-    limits = xp.iinfo(x.dtype) if whole else xp.finfo(x.dtype)
-    low, high = (int if whole else float)(limits.min), (int if whole else float)(limits.max)
+    low: float
+    high: float
+    if whole:
+        low, high = int(xp.iinfo(x.dtype).min), int(xp.iinfo(x.dtype).max)
+    else:
+        low, high = -largest(xp, x.dtype), largest(xp, x.dtype)
     unbounded = not whole and (number != number or abs(number) == math.inf)
     if not (low <= number <= high or unbounded):
         raise ValueError(f"value {number!r} cannot be converted to {x.dtype} without overflow")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from array_api_compat import device
 
+from .._arrays import clip
 from .._typing import Array, Namespace
 from ._layout import channels_first, channels_last
 from ._resample_taps import Taps
@@ -31,7 +32,7 @@ def _along(xp: Namespace, x: Array, axis: int, whole: tuple[list[Column], int]) 
         part = xp.take(wide, xp.asarray(places, dtype=xp.int64, device=home), axis=axis)
         share = xp.asarray(shares, dtype=xp.int64, device=home)
         total = total + part * xp.reshape(share, (-1, *(1,) * (x.ndim - 1 - axis)))
-    return xp.astype(xp.clip(total >> bits, 0, 255), xp.uint8)
+    return xp.astype(clip(xp, total >> bits, 0, 255), xp.uint8)
 
 
 def _whole(way: Taps) -> tuple[list[Column], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from .._arrays import is_complex
+from .._arrays import is_complex, sign
 from .._typing import Array, Namespace
 from ._standardise import sum_along
 
@@ -32,19 +32,19 @@ def vector_norm(
 
         def to_extremes(dnorm: Array) -> Array:  # ties share
             mask = xp.astype((size == norm) | xp.isnan(size), size.dtype)
-            return xp.sign(x) * (mask * (dnorm / sum_along(xp, mask, axes)))
+            return sign(xp, x) * (mask * (dnorm / sum_along(xp, mask, axes)))
 
         return norm, to_extremes
     if p == 0:
         count = sum_along(xp, xp.astype(size != 0, size.dtype), axes)
         return count, lambda dnorm: x * 0
     if p == 1:
-        return sum_along(xp, size, axes), lambda dnorm: xp.sign(x) * dnorm
+        return sum_along(xp, size, axes), lambda dnorm: sign(xp, x) * dnorm
     norm = sum_along(xp, size**p, axes) ** (1 / p)
 
     def pullback(dnorm: Array) -> Array:
         slope = xp.where((size == 0) | (norm == 0), 0.0, (size / norm) ** (p - 1))
-        return xp.sign(x) * slope * dnorm
+        return sign(xp, x) * slope * dnorm
 
     return norm, pullback
 

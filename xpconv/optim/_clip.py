@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._arrays import namespace
+from .._arrays import itemsize, namespace
 from .._typing import Array
 
 
@@ -68,6 +68,6 @@ def clip_grad_norm(
 
 
 def _sum_of_squares(xp: Any, x: Array) -> Array:
-    if xp.finfo(x.dtype).bits == 16:
+    if itemsize(x.dtype) < 4:
         x = xp.astype(x, xp.float32)
     return xp.sum(x * x)

@@ -18,6 +18,7 @@ _VARIABLE = "XPCONV_CUDA_KERNELS"
 # body -> the module here that has a function of this name
 _BODIES = {
     "add_columns": "_windows",
+    "add_relu": "_activation",
     "avg_pool": "_avg_pool",
     "avg_pool_grad": "_avg_pool",
     "batch_moments": "_batch_norm",

@@ -19,6 +19,11 @@ def relu_grad(dy: Array, y: Array) -> Array:
     return _launched("relu_grad", y, dy)
 
 
+def add_relu(x: Array, y: Array) -> Array:
+    """Return max(x + y, 0), in channels-last memory where x is; NaN stays."""
+    return _launched("add_relu", x, y)
+
+
 def _launched(name: str, like: Array, *others: Array) -> Array:
     """Launch a body over arrays, brought to the memory order of one, and return what it makes."""
     xp = array_namespace(like)

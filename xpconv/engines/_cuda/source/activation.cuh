@@ -1,4 +1,5 @@
-// The rectifier and its way back, V neighbouring numbers a thread, in whatever order they lie.
+// The rectifier, its way back, and a sum before it: V neighbouring
+// numbers a thread, in whatever order they lie.
 
 // max(x, 0); NaN stays.
 template <class S, int V, class I>
@@ -9,6 +10,20 @@ __global__ void relu(const Pack<S, V>* x, Pack<S, V>* y, I count) {
       if (wide(numbers.at[v]) <= 0) numbers.at[v] = narrow<S>(0);
     }
     y[i] = numbers;
+  }
+}
+
+// max(x + y, 0), as at the end of a residual block: the sum is rounded first.
+template <class S, int V, class I>
+__global__ void add_relu(const Pack<S, V>* x, const Pack<S, V>* y, Pack<S, V>* z, I count) {
+  FOR_EACH(i, count) {
+    Pack<S, V> numbers = x[i];
+    const Pack<S, V> others = y[i];
+    for (int v = 0; v < V; v++) {
+      numbers.at[v] = narrow<S>(wide(numbers.at[v]) + wide(others.at[v]));
+      if (wide(numbers.at[v]) <= 0) numbers.at[v] = narrow<S>(0);
+    }
+    z[i] = numbers;
   }
 }
 
