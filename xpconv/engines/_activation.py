@@ -30,11 +30,13 @@ def forward_with(
         fused: Any = engine.forward
         y: Array = fused(problem, x, weight, bias, activation)
         return y
-    return _rectified(engine.forward(problem, x, weight, bias), activation)
+    return clipped(engine.forward(problem, x, weight, bias), activation)
 
 
-def _rectified(y: Array, activation: str) -> Array:
+def clipped(y: Array, activation: str | None) -> Array:
     """Write what becomes of y, made a line before, into it; NaN stays."""
+    if activation is None:
+        return y
     xp = array_namespace(y)
     if is_numpy_namespace(xp) or is_cupy_namespace(xp):
         y = xp.maximum(y, 0, out=y)

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from .._typing import Array
 from . import _numba
+from ._engine import ACTIVATIONS
 from ._problem import Problem
 
-__all__ = ["drawback", "exact", "forward", "input_grad", "name", "refusal", "weight_grad"]
+__all__ = [
+    "activations",
+    "drawback",
+    "exact",
+    "forward",
+    "input_grad",
+    "name",
+    "refusal",
+    "weight_grad",
+]
 
 name = "direct"
 exact = True
+activations = frozenset(ACTIVATIONS)
 
 
 def refusal(problem: Problem) -> str | None:
@@ -30,11 +41,17 @@ def drawback(problem: Problem, task: str) -> str | None:
     return None
 
 
-def forward(problem: Problem, x: Array, weight: Array, bias: Array | None = None) -> Array:
+def forward(
+    problem: Problem,
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    activation: str | None = None,
+) -> Array:
     """Return y (N, OH, OW, O)."""
     from ._numba import _run
 
-    return _run.convolve(problem, x, weight, bias, turned=False)
+    return _run.convolve(problem, x, weight, bias, False, activation)
 
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:

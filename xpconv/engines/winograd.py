@@ -16,13 +16,25 @@ from __future__ import annotations
 
 from .._typing import Array
 from . import _numba, _portable_winograd as portable
+from ._activation import clipped
+from ._engine import ACTIVATIONS
 from ._problem import Problem
 from ._winograd import gain, kernels_fit
 
-__all__ = ["drawback", "exact", "forward", "input_grad", "name", "refusal", "weight_grad"]
+__all__ = [
+    "activations",
+    "drawback",
+    "exact",
+    "forward",
+    "input_grad",
+    "name",
+    "refusal",
+    "weight_grad",
+]
 
 name = "winograd"
 exact = False
+activations = frozenset(ACTIVATIONS)
 
 
 def refusal(problem: Problem) -> str | None:
@@ -60,13 +72,19 @@ def _compiled(problem: Problem) -> bool:
     return problem.library == "numpy" and _numba.refusal() is None
 
 
-def forward(problem: Problem, x: Array, weight: Array, bias: Array | None = None) -> Array:
+def forward(
+    problem: Problem,
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    activation: str | None = None,
+) -> Array:
     """Return y (N, OH, OW, O)."""
     if not _compiled(problem):
-        return portable.convolve(problem, x, weight, bias, turned=False)
+        return clipped(portable.convolve(problem, x, weight, bias, turned=False), activation)
     from ._numba import _run_winograd
 
-    return _run_winograd.convolve(problem, x, weight, bias, turned=False)
+    return _run_winograd.convolve(problem, x, weight, bias, False, activation)
 
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:

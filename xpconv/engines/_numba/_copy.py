@@ -133,30 +133,10 @@ def pack(
 
 
 @jit
-def pack_channels(
-    weight: Any, taps: Any, packed: Any, at: int, groups: int, lanes: int, turned: bool
-) -> None:
-    """Lay kernels out for diagonal tiles: (blocks, taps, inner, lanes), a channel in each lane."""
-    outs, inner = weight.shape[0] // groups, weight.shape[1]
-    if turned:
-        outs, inner = inner, outs
-    for channel in range(groups * outs):
-        g, o = channel // outs, channel % outs
-        to = at + channel // lanes * taps.size * inner * lanes + channel % lanes
-        for t in range(taps.size):
-            for i in range(inner):
-                if turned:
-                    packed[to] = weight[g * inner + i, o, taps[t]]
-                else:
-                    packed[to] = weight[channel, i, taps[t]]
-                to += lanes
-
-
-@jit
 def unpack(sums: Any, dweight: Any, first: int, last: int) -> None:
     """Add up partial gradients (S, G, taps, C/G, O/G), in order, into (O, C/G, taps).
 
-    Only output channels ``[first, last)``. A diagonal product's sums are (S, 1, taps, C/G, O).
+    Only output channels ``[first, last)``.
     """
     parts, groups, taps, inner, outs = sums.shape
     flat, target = sums.reshape(-1), dweight.reshape(-1)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._copy import copy_region, repeat_channels
+from ._copy import copy_region
 from ._jit import jit
 from ._sweep import Values, sweep
 
@@ -14,8 +14,6 @@ from ._sweep import Values, sweep
 class Geometry(NamedTuple):
     """What the pieces of one convolution have in common."""
 
-    channelwise: bool
-    """Whether tiles are diagonal."""
     along_batch: bool
     """Whether the rows of a tile are images, not columns of one."""
     in_place: bool
@@ -26,18 +24,12 @@ class Geometry(NamedTuple):
     """Numbers in a vector."""
     groups: int
     """Groups of the convolution."""
-    repeats: int
-    """How often each channel of x is repeated for diagonal tiles; 0 where it stays as it is."""
-    products: int
-    """Matrix products that the groups are: one for all where tiles are diagonal."""
     inner: int
     """Input channels of a group."""
     outs: int
-    """Output channels of a product."""
+    """Output channels of a group."""
     size: tuple[int, int, int, int]
     """D, H, W and C of x."""
-    pixel: int
-    """Numbers of a pixel of x in the buffer."""
     y_size: tuple[int, int, int, int]
     """D, H, W and O of y."""
     spread: int
@@ -80,15 +72,8 @@ def _fetch(geometry: Any, x: Any, steps: Any, buffer: Any, piece: Any) -> Any:
     low, high = (piece[6], piece[7], piece[8]), (piece[9], piece[10], piece[11])
     images, height, width = last - first, high[1] - low[1], high[2] - low[2]
     pixels = (high[0] - low[0]) * height * width
-    pixel = geometry.pixel
-    if geometry.repeats == 0:
-        copy_region(x, steps, geometry.size, buffer, first, images, low, high)
-    else:
-        plain = buffer[images * pixels * pixel :]
-        copy_region(x, steps, geometry.size, plain, first, images, low, high)
-        repeat_channels(
-            plain, buffer, images * pixels, geometry.groups, geometry.inner, geometry.repeats
-        )
+    pixel = geometry.size[3]
+    copy_region(x, steps, geometry.size, buffer, first, images, low, high)
     strides = (pixels * pixel, height * width * pixel, width * pixel, pixel)
     return -low[0] * strides[1] - low[1] * strides[2] - low[2] * strides[3], strides
 
@@ -122,8 +107,8 @@ def _spread(
     line = np.empty(max((columns - 1) * hop + spread, left + row), dtype=y.dtype)
     for p in range(xs.size):
         sweep(
-            values.no, geometry.tall, geometry.lanes, zeros, values.zero, values.no,
-            x, xs[p : p + 1], xm, values.one, w, w0, lane, block,
+            geometry.tall, geometry.lanes, zeros, values.zero, values.no,
+            values.low, values.high, x, xs[p : p + 1], xm, values.one, w, w0, lane, block,
             parts, nowhere, spread, xo, wo, inner, columns, spread,
         )  # fmt: skip
         line[:] = 0
@@ -146,12 +131,13 @@ def convolve_pieces(
     buffer: Any,
     kernels: Any,
     start: Any,
+    bounds: Any,
     y: Any,
 ) -> None:
     """Write y for some pieces: rows of (images, planes, rows, box of x).
 
     Each row of ``phases`` is first, last, ystep, yfirst and xstep of three walks, the range of its
-    taps, where its kernels begin, how many numbers stand under one tap, and their distance in x.
+    taps, where its kernels begin, and how many numbers stand under one tap.
     """
     tall, lanes, outs = geometry.tall, geometry.lanes, geometry.outs
     _, height, width, channels = geometry.y_size
@@ -188,8 +174,7 @@ def convolve_pieces(
                 xs, ys = _box(counts[:3], xsteps[:3], x0), _box(counts[:3], ysteps[:3], y0)
                 rows, xm, ym = counts[3], xsteps[3], ysteps[3]
             xo = _dot(taps[phase[15] : phase[16]], strides)
-            inner, xk = phase[18], phase[19]
-            lane = lanes if geometry.channelwise else 2 * lanes
+            inner, lane = phase[18], 2 * lanes
             wo = np.arange(xo.size) * (inner * lane)
             block = xo.size * inner * lane
             if geometry.spread:
@@ -199,10 +184,10 @@ def convolve_pieces(
                 )  # fmt: skip
                 continue
             blocks = (outs + lane - 1) // lane
-            for g in range(geometry.products):
+            for g in range(geometry.groups):
                 sweep(
-                    geometry.channelwise, tall, lanes, start, g * outs, geometry.values.no,
-                    source, xs + g * geometry.inner, xm, xk,
+                    tall, lanes, start, g * outs, geometry.values.no, bounds[0], bounds[1],
+                    source, xs + g * geometry.inner, xm, geometry.values.one,
                     kernels, phase[17] + g * blocks * block, lane, block,
                     y, ys + g * outs, ym, xo, wo, inner, rows, outs,
                 )  # fmt: skip
@@ -230,10 +215,10 @@ def correlate_pieces(
     """
     depth, height, width, channels = geometry.y_size
     dsteps = (depth * height * width * channels, height * width * channels, width * channels)
-    inner, xk = phase[18], phase[19]
+    inner = phase[18]
     size = inner * geometry.outs
-    lane = geometry.lanes if geometry.channelwise else 2 * geometry.lanes
-    step = max(1, strip // width)
+    lane = 2 * geometry.lanes
+    step, values = max(1, strip // width), geometry.values
     for piece in pieces:
         origin, strides = _fetch(geometry, x, steps, buffer, piece)
         source = x if geometry.in_place else buffer
@@ -246,12 +231,11 @@ def correlate_pieces(
         ys = first + np.arange(at.size) * size
         for row in range(0, xs.size, step):
             xo, wo = xs[row : row + step], ds[row : row + step]
-            for g in range(geometry.products):
+            for g in range(geometry.groups):
                 sweep(
-                    geometry.channelwise, geometry.tall, geometry.lanes,
-                    sums, geometry.values.zero, geometry.values.yes,
-                    source, at + g * geometry.inner + (first if geometry.channelwise else 0),
-                    xk, phase[14] * strides[3],
+                    geometry.tall, geometry.lanes, sums, values.zero, values.yes,
+                    values.low, values.high, source, at + g * geometry.inner,
+                    values.one, phase[14] * strides[3],
                     dy, g * geometry.outs, channels, lane,
                     sums, ys + g * at.size * size, geometry.outs, xo, wo, width, inner, outs,
                 )  # fmt: skip

@@ -15,7 +15,6 @@ from ._vectors import tile_rows, vector_bytes
 from ._walk import Phase, phases
 
 _FEW_CHANNELS = 8
-_FEW_PAIRS = 4  # of channels of a group; more are faster as products, however small
 _FEW_COLUMNS = 6  # so narrow an output is computed for several images at a time
 
 Rows = tuple[int, int, int, int, int, int]
@@ -29,14 +28,13 @@ class Plan:
     """
 
     def __init__(self, problem: Problem, turned: bool) -> None:
-        self.problem = problem = _in_three_dimensions(problem)
+        self.problem = problem = in_three_dimensions(problem)
         self.turned = turned
         # Few output channels fill few lanes of a vector: then a row of the kernel fills them.
         few = turned and problem.groups == 1 and problem.in_channels <= _FEW_CHANNELS
         self.spread = few and problem.dilation[2] == 1 and problem.kernel_size[2] > 1
         self.phases = phases(problem, turned, self.spread)
         self.itemsize = np.dtype(problem.dtype).itemsize
-        self.flops = problem.flops
         inner, outs = problem.group_in, problem.group_out
         x_size, y_size = (
             _four(problem.in_size, problem.in_channels),
@@ -45,26 +43,27 @@ class Plan:
         if turned:
             inner, outs, x_size, y_size = outs, inner, y_size, x_size
         lanes = vector_bytes() // self.itemsize
-        channelwise = problem.groups > 3 and outs * inner <= _FEW_PAIRS
-        repeats = outs if channelwise and outs * inner > 1 else 0
         self.geometry = Geometry(
-            channelwise=channelwise,
             along_batch=self._along_batch(),
             in_place=False,
             tall=tile_rows(),
             lanes=lanes,
             groups=problem.groups,
-            repeats=repeats,
-            products=1 if channelwise else problem.groups,
             inner=inner,
-            outs=y_size[3] if channelwise else outs,
+            outs=outs,
             size=x_size,
-            pixel=inner * y_size[3] if repeats else x_size[3],
             y_size=y_size,
             spread=problem.kernel_size[2] * outs if self.spread else 0,
             hop=problem.stride[2] * outs,
             left=problem.padding[2][0] * outs,
         )
+        self.effort = self._effort()
+
+    def _effort(self) -> int:
+        """Operations of a dense convolution that take as long: vectors need not be full."""
+        outs = self.geometry.spread or self.geometry.outs
+        filled = -(-outs // self.geometry.lanes) * self.geometry.lanes
+        return self.problem.flops * filled // outs
 
     def _along_batch(self) -> bool:
         if self.spread:
@@ -84,26 +83,26 @@ class Plan:
     @cached_property
     def width(self) -> int:
         """Output channels of a block of kernels."""
-        return self.geometry.lanes * (1 if self.geometry.channelwise else 2)
+        return 2 * self.geometry.lanes
 
     @cached_property
     def blocks(self) -> int:
         """Blocks of kernels, of all groups."""
         outs = self.geometry.spread or self.geometry.outs
-        return self.geometry.products * math.ceil(outs / self.width)
+        return self.problem.groups * math.ceil(outs / self.width)
 
-    def taps(self, phase: Phase) -> tuple[list[tuple[int, ...]], int, int]:
-        """Offsets of a phase's taps, how many numbers stand under each, and their distance.
+    def taps(self, phase: Phase) -> tuple[list[tuple[int, ...]], int]:
+        """Offsets of a phase's taps, and how many numbers stand under each.
 
         Where the taps of a row of the kernel lie side by side, they count as one.
         """
         elements, geometry = phase.elements, self.geometry
-        inner, xk = geometry.inner, geometry.outs if geometry.channelwise else 1
+        inner = geometry.inner
         across = phase.walks[2]
-        if across.dense and geometry.products == 1:
+        if across.dense and geometry.groups == 1:
             inner *= len(across.taps)
             elements = elements[:: len(across.taps)]
-        return [offset for offset, _ in elements], inner, xk
+        return [offset for offset, _ in elements], inner
 
     @cached_property
     def tables(self) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], int]:
@@ -112,11 +111,11 @@ class Plan:
         taps: list[tuple[int, ...]] = []
         kernel = self.problem.kernel_size
         for phase in self.phases:
-            offsets, inner, xk = self.taps(phase)
+            offsets, inner = self.taps(phase)
             row: list[int] = []
             for walk in phase.walks:
                 row += [walk.first, walk.last, walk.ystep, walk.yfirst, walk.xstep]
-            rows.append([*row, len(taps), len(taps) + len(offsets), packed, inner, xk])
+            rows.append([*row, len(taps), len(taps) + len(offsets), packed, inner])
             taps += offsets
             places = [(a * kernel[1] + b) * kernel[2] + c for _, (a, b, c) in phase.elements]
             elements.append(np.array(places, dtype=np.int64))
@@ -150,8 +149,7 @@ class Plan:
         """Whether no walk leaves the input, so that it can be read where it stands."""
         low, high = self.box(self.whole)
         sizes = self.geometry.size[:3]
-        fits = all(a >= 0 and b <= c for a, b, c in zip(low, high, sizes, strict=True))
-        return fits and not self.geometry.repeats
+        return all(a >= 0 and b <= c for a, b, c in zip(low, high, sizes, strict=True))
 
     @lru_cache(maxsize=8)  # noqa: B019  (plans live in a cache themselves)
     def pieces(self, budget: int, count: int) -> tuple[np.ndarray, int]:
@@ -169,8 +167,7 @@ class Plan:
             pixels = math.prod(b - a for a, b in zip(low, high, strict=True))
             largest = max(largest, (rows[1] - rows[0]) * pixels)
             table.append([*rows, *low, *high])
-        both = self.geometry.pixel + (self.geometry.size[3] if self.geometry.repeats else 0)
-        return np.array(table), largest * both
+        return np.array(table), largest * self.geometry.size[3]
 
     def _cut(self, budget: int, count: int) -> Iterator[Rows]:
         batch, geometry = self.problem.batch, self.geometry
@@ -178,7 +175,7 @@ class Plan:
         height = bottom - top
         low, high = self.box(self.whole)
         image = math.prod(b - a for a, b in zip(low, high, strict=True))
-        image *= geometry.pixel * self.itemsize
+        image *= geometry.size[3] * self.itemsize
         least = min(batch, geometry.tall) if geometry.along_batch else 1
         if geometry.along_batch or (image <= budget and batch >= count):
             size = max(least, min(budget // image, batch // count))
@@ -205,7 +202,8 @@ def _four(size: tuple[int, ...], channels: int) -> tuple[int, int, int, int]:
     return depth, height, width, channels
 
 
-def _in_three_dimensions(problem: Problem) -> Problem:
+def in_three_dimensions(problem: Problem) -> Problem:
+    """Return the same problem with three spatial dimensions."""
     more = 3 - problem.ndim
     one = (1,) * more
     return replace(

@@ -9,15 +9,16 @@ how many threads there are.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from ..._workspace import workspace_budget
 from .._problem import Problem
 from .._scratch import aligned, scratch
-from .._threads import each, thread_count
-from ._copy import pack, pack_channels, unpack
+from .._threads import each
+from . import _run_channels
+from ._copy import pack, unpack
+from ._memory import BOUNDS, TURNS, flat, memory, share, threads_for
 from ._piece import convolve_pieces, correlate_pieces
 from ._plan import Plan, plan_of
 
@@ -27,16 +28,7 @@ _BYTES = (
 _STRIP = 256  # places of the output whose numbers stay in the nearest cache
 _PARTIAL = 8 * 2**20  # bytes of partial weight gradients
 _PARTS = 8
-_THREADED = 60_000_000  # operations; less is done before a second thread has woken up
-_TURNS = 4  # pieces for each thread, so that none waits long for the last
 LAID_OUT_ALONE = 2**20  # numbers of a kernel that one thread lays out
-
-
-def threads_for(flops: int, threads: int | None = None) -> int:
-    """Return how many threads so many operations are worth, of those that there are."""
-    if flops < _THREADED:
-        return 1
-    return thread_count() if threads is None else threads
 
 
 def _budget(threads: int) -> int:
@@ -44,9 +36,17 @@ def _budget(threads: int) -> int:
 
 
 def convolve(
-    problem: Problem, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, turned: bool
+    problem: Problem,
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    turned: bool,
+    activation: str | None = None,
 ) -> np.ndarray:
     """Return y (N, OH, OW, O); with ``turned`` dx (N, H, W, C) for ``x = dy``."""
+    bounds = BOUNDS[activation]
+    if _run_channels.fits(problem):
+        return _run_channels.convolve(problem, x, weight, bias, turned, bounds)
     plan = plan_of(problem, turned)
     size = problem.in_size if turned else problem.out_size
     shape = (problem.batch, *size, plan.geometry.y_size[3])
@@ -54,13 +54,13 @@ def convolve(
         return np.zeros(shape, dtype=x.dtype)
     y = np.zeros(math.prod(shape), x.dtype) if plan.sparse else aligned(math.prod(shape), x.dtype)
     start = np.zeros(plan.geometry.y_size[3], x.dtype) if bias is None else flat(bias)
-    threads = threads_for(plan.flops)
+    threads = threads_for(plan.effort)
     kernels = _laid_out(plan, weight, threads)
     phases, taps, _, _ = plan.tables
     numbers, steps = memory(x)
     in_place = plan.inside and x.flags.c_contiguous
     geometry = plan.geometry._replace(in_place=in_place)
-    pieces, room = plan.pieces(_budget(threads), 1 if threads == 1 else _TURNS * threads)
+    pieces, room = plan.pieces(_budget(threads), 1 if threads == 1 else TURNS * threads)
 
     def work(first: int, last: int) -> None:
         buffer = scratch(0 if in_place else room, x.dtype)
@@ -74,39 +74,12 @@ def convolve(
             buffer,
             kernels,
             start,
+            bounds,
             y,
         )
 
     share(work, len(pieces), threads)
     return y.reshape(shape)
-
-
-def share(work: Callable[[int, int], None], count: int, threads: int) -> None:
-    """Let threads take their turns at ranges of numbers below ``count``."""
-    if threads == 1:
-        work(0, count)
-        return
-    turns = min(count, _TURNS * threads)
-    each(lambda k: work(k * count // turns, (k + 1) * count // turns), turns, threads)
-
-
-def flat(array: np.ndarray) -> np.ndarray:
-    """Return memory in C order that may be written to, so that bodies are compiled once."""
-    return np.require(array, requirements=["C", "W"]).reshape(-1)
-
-
-def memory(x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Return a channels-last x's memory, flat, and its strides (N, D, H, W, C)."""
-    if min(x.strides) < 0 or not x.flags.writeable or any(s % x.itemsize for s in x.strides):
-        x = x.copy()
-    n, *spatial, c = (stride // x.itemsize for stride in x.strides)
-    steps = (n, *(0,) * (3 - len(spatial)), *spatial, c)
-    if x.flags.c_contiguous:
-        return x.reshape(-1), steps
-    span = 1 + sum(
-        (length - 1) * step for length, step in zip(x.shape, (n, *spatial, c), strict=True)
-    )
-    return np.lib.stride_tricks.as_strided(x, (span,), (x.itemsize,)), steps
 
 
 def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
@@ -118,9 +91,6 @@ def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
     for phase, taps in zip(phases, elements, strict=True):
         if plan.spread:
             _lay_out_rows(plan, weight, taps, packed[phase[17] :])
-            continue
-        if plan.geometry.channelwise:
-            pack_channels(weight, taps, packed, phase[17], groups, plan.width, plan.turned)
             continue
 
         def work(first: int, last: int, at: int = phase[17], taps: np.ndarray = taps) -> None:
@@ -144,12 +114,14 @@ def _lay_out_rows(plan: Plan, weight: np.ndarray, taps: np.ndarray, packed: np.n
 
 def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """Return dweight (O, C/G, KH, KW)."""
+    if _run_channels.fits(problem):
+        return _run_channels.weight_gradient(problem, x, dy)
     plan = plan_of(problem, False)
-    geometry, threads = plan.geometry, threads_for(plan.flops)
+    geometry, threads = plan.geometry, threads_for(plan.effort)
     phases, taps, (elements,), _ = plan.tables
-    shape = (geometry.products, elements.size, geometry.inner, geometry.outs)
+    shape = (geometry.groups, elements.size, geometry.inner, geometry.outs)
     parts = min(_PARTS, _PARTIAL // (math.prod(shape) * x.itemsize), problem.batch)
-    parts = 1 if plan.flops < _THREADED else max(1, parts)
+    parts = 1 if threads_for(plan.effort, 2) == 1 else max(1, parts)
     sums = aligned(parts * math.prod(shape), x.dtype).reshape(parts, *shape)
     sums[...] = 0
     numbers, steps = memory(x)
@@ -184,6 +156,6 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
 def _splits(plan: Plan, wanted: int) -> list[tuple[int, int]]:
     """Cut the output channels of one product at whole blocks, for threads to share."""
     outs, blocks = plan.geometry.outs, math.ceil(plan.geometry.outs / plan.width)
-    count = min(blocks, wanted) if plan.geometry.products == 1 else 1
+    count = min(blocks, wanted) if plan.geometry.groups == 1 else 1
     edges = [min(k * blocks // count * plan.width, outs) for k in range(count)]
     return list(zip(edges, [*edges[1:], outs], strict=True))

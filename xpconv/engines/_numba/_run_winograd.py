@@ -14,7 +14,8 @@ from .._scratch import aligned, scratch
 from .._threads import each
 from .._winograd import Filtering, filtering_for, tiles
 from . import _run
-from ._run import LAID_OUT_ALONE, flat, memory, share, threads_for
+from ._memory import BOUNDS, flat, memory, share, threads_for
+from ._run import LAID_OUT_ALONE
 from ._tiles import apart, kernel_gradients, transform_kernels
 from ._vectors import tile_rows, vector_bytes
 from ._winograd import Tiling, winograd_pieces, winograd_sums
@@ -102,14 +103,19 @@ def _buffers(rooms: tuple[int, int, int], dtype: np.dtype) -> list[np.ndarray]:
 
 
 def convolve(
-    problem: Problem, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, turned: bool
+    problem: Problem,
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    turned: bool,
+    activation: str | None = None,
 ) -> np.ndarray:
     """Return y (N, OH, OW, O); with ``turned`` dx (N, H, W, C) for ``x = dy``.
 
     What is not finite would spread over a tile; then the sums of the definition are formed instead.
     """
     if not np.isfinite(weight).all():
-        return _run.convolve(problem, x, weight, bias, turned)
+        return _run.convolve(problem, x, weight, bias, turned, activation)
     work = _work_of(problem, turned)
     tiling, outs, lane = work.tiling, work.tiling.out[2], 2 * work.lanes
     threads = threads_for(work.flops)
@@ -132,14 +138,14 @@ def convolve(
         buffer, inputs, products = _buffers(rooms, x.dtype)
         finite = winograd_pieces(
             tiling, pieces[first:last], source, steps, buffer, inputs, products, kernels, start,
-            y,
+            BOUNDS[activation], y,
         )  # fmt: skip
         if not finite:
             doubtful.append(first)
 
     share(some, len(pieces), threads)
     return (
-        _run.convolve(problem, x, weight, bias, turned)
+        _run.convolve(problem, x, weight, bias, turned, activation)
         if doubtful
         else y.reshape(problem.batch, *tiling.out)
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from ._jit import jit
-from ._tile import dense, dense_narrow, diagonal
+from ._tile import dense, dense_narrow
 
 
 class Values(NamedTuple):
@@ -15,16 +16,19 @@ class Values(NamedTuple):
     yes: bool = True
     zero: int = 0
     one: int = 1
+    low: float = -math.inf
+    high: float = math.inf
 
 
 @jit
 def sweep(
-    channelwise: bool,
     tall: int,
     lanes: int,
     start: Any,
     s0: int,
     add: bool,
+    low: Any,
+    high: Any,
     x: Any,
     xs: Any,
     xm: int,
@@ -46,10 +50,9 @@ def sweep(
 
     Each is the sum over t and ``k < inner`` of ``x[xs[p] + m*xm + xo[t] + k*xk]`` times
     ``w[w0 + block*wn + wo[t] + k*wk + o]``, and begins as ``start[s0 + o]``; with ``add`` as what
-    stands in y. Output channels come in blocks of ``2 * lanes``. With ``channelwise`` x has a
-    number for each output channel, too, and blocks are of ``lanes``.
+    stands in y. Output channels come in blocks of ``2 * lanes``. They end between two bounds.
     """
-    width = lanes if channelwise else 2 * lanes
+    width = 2 * lanes
     tiles = (rows + tall - 1) // tall
     for block in range((outs + width - 1) // width):
         o = block * width
@@ -58,74 +61,16 @@ def sweep(
         for p in range(xs.size):
             for tile in range(tiles):
                 m = tile * rows // tiles
-                high = (tile + 1) * rows // tiles - m
+                tile_rows = (tile + 1) * rows // tiles - m
                 xp, yp = xs[p] + m * xm, ys[p] + m * ym + o
                 sp, sm = (yp, ym) if add else (s0 + o, 0)
-                taps = xo.size
-                if channelwise:
-                    xp += o
-                    diagonal(
-                        high,
-                        start,
-                        sp,
-                        sm,
-                        x,
-                        xp,
-                        xm,
-                        xk,
-                        w,
-                        wb,
-                        wk,
-                        y,
-                        yp,
-                        ym,
-                        xo,
-                        wo,
-                        taps,
-                        inner,
-                        n,
-                    )
-                elif n > lanes:
+                if n > lanes:
                     dense(
-                        high,
-                        start,
-                        sp,
-                        sm,
-                        x,
-                        xp,
-                        xm,
-                        xk,
-                        w,
-                        wb,
-                        wk,
-                        y,
-                        yp,
-                        ym,
-                        xo,
-                        wo,
-                        taps,
-                        inner,
-                        n,
-                    )
+                        tile_rows, start, sp, sm, x, xp, xm, xk, w, wb, wk, y, yp, ym, xo, wo,
+                        xo.size, inner, n, low, high,
+                    )  # fmt: skip
                 else:
                     dense_narrow(
-                        high,
-                        start,
-                        sp,
-                        sm,
-                        x,
-                        xp,
-                        xm,
-                        xk,
-                        w,
-                        wb,
-                        wk,
-                        y,
-                        yp,
-                        ym,
-                        xo,
-                        wo,
-                        taps,
-                        inner,
-                        n,
-                    )
+                        tile_rows, start, sp, sm, x, xp, xm, xk, w, wb, wk, y, yp, ym, xo, wo,
+                        xo.size, inner, n, low, high,
+                    )  # fmt: skip

@@ -81,11 +81,13 @@ def scatter_tiles(
     n: int,
     start: Any,
     o: int,
+    bounds: Any,
     y: Any,
     out: Any,
 ) -> None:
     """Transform products (side^2, P, lane) back to n output channels of y, from channel o on."""
     height, width, outs = out
+    low, high = bounds
     count = (piece[1] - piece[0]) * (piece[3] - piece[2]) * across
     step = apart(count * lane)
     row = (m + 2) * step
@@ -100,9 +102,13 @@ def scatter_tiles(
                 if whole:
                     target, to, line, column = y, y0, width * outs, outs
                 if m == 4:
-                    _OUTPUTS_4(products, at, row, step, target, to, line, column, n, start, o)
+                    _OUTPUTS_4(
+                        products, at, row, step, target, to, line, column, n, start, o, low, high
+                    )
                 else:
-                    _OUTPUTS_2(products, at, row, step, target, to, line, column, n, start, o)
+                    _OUTPUTS_2(
+                        products, at, row, step, target, to, line, column, n, start, o, low, high
+                    )
                 if not whole:
                     for a in range(min(m, height - i)):
                         for b in range(min(m, width - j)):

@@ -5,14 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from .._winograd import Matrix
-from ._vectors import vector_bytes
-
-_I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+from ._code import Code, Value, written
 
 
 def transform(matrix: Matrix, extra: str = "") -> Any:
@@ -21,114 +16,60 @@ def transform(matrix: Matrix, extra: str = "") -> Any:
     Its arguments: x, where the tile begins, the steps of its rows and columns; y likewise; how many
     channels; and a vector of as many numbers with its place. With ``extra="shifted"`` that vector
     is added to every result; with ``"checked"`` what is not finite in the tile leaves NaN in it.
+    ``"shifted"`` has two more arguments, bounds of the results.
     """
-
-    @intrinsic
-    def mapped(typing, x, x0, xr, xc, y, y0, yr, yc, channels, shift, s0):  # type: ignore[no-untyped-def]
-        size = types.int64
-        signature = types.void(x, size, size, size, y, size, size, size, size, shift, size)
-
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            values = list(arguments)
-            for place, kind in ((0, x), (4, y), (9, shift)):
-                values[place] = context.make_array(kind)(context, builder, values[place]).data
-            scalar, width = context.get_value_type(x.dtype), x.dtype.bitwidth // 8
-            _Writer(builder, values, scalar, width, matrix, extra).write()
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return mapped
+    names = "x x0 xr xc y y0 yr yc channels shift s0"
+    names += " the_low the_high" if extra == "shifted" else ""
+    return written(names, "x y shift", lambda code, v: _Writer(code, v, matrix, extra).write())
 
 
 class _Writer:
-    def __init__(
-        self,
-        builder: ir.IRBuilder,
-        values: list[ir.Value],
-        scalar: ir.Type,
-        width: int,
-        matrix: Matrix,
-        extra: str,
-    ) -> None:
-        self.b, self.values, self.matrix, self.extra = builder, values, matrix, extra
-        self.lanes = vector_bytes() // width
-        self.scalar, self.vector = scalar, ir.VectorType(scalar, self.lanes)
-        self.align = ir.Constant(_I32, width)
-        masks, suffix = ir.VectorType(_I1, self.lanes), f"v{self.lanes}f{8 * width}"
-        pointer = self.vector.as_pointer()
-
-        def declare(name: str, result: ir.Type, given: list[ir.Type]) -> Any:
-            kind = ir.FunctionType(result, given)
-            return cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{suffix}")
-
-        load, store = "masked.load", "masked.store"
-        self.fma = declare("fma", self.vector, [self.vector] * 3)
-        suffix += ".p0"
-        self.load = declare(load, self.vector, [pointer, _I32, masks, self.vector])
-        self.store = declare(store, ir.VoidType(), [self.vector, pointer, _I32, masks])
+    def __init__(self, code: Code, values: dict[str, Value], matrix: Matrix, extra: str) -> None:
+        self.code, self.b, self.v, self.matrix, self.extra = code, code.b, values, matrix, extra
 
     def write(self) -> None:
         """Write a loop over the channels."""
-        b = self.b
-        x, x0, xr, xc, y, y0, yr, yc, channels, shift, s0 = self.values
-        kind = ir.VectorType(_I64, self.lanes)
-        count = ir.Constant(kind, list(range(self.lanes)))
-        with cgutils.for_range_slice(
-            b, ir.Constant(_I64, 0), channels, ir.Constant(_I64, self.lanes)
-        ) as (first, _):
-            left = self._splat(b.sub(channels, first), kind)
-            self.mask = b.icmp_signed("<", count, left)
-            begin, end = b.gep(x, [b.add(x0, first)]), b.gep(y, [b.add(y0, first)])
-            n = len(self.matrix[0])
-            tile = [[self._read(begin, xr, xc, i, j) for j in range(n)] for i in range(n)]
-            columns = [self._apply(column) for column in zip(*tile, strict=True)]
-            rows = [self._apply(row) for row in zip(*columns, strict=True)]
-            vector = b.gep(shift, [b.add(s0, first)])
-            if self.extra == "checked":
-                self._check(vector, rows)
-            added = self._vector_at(vector) if self.extra == "shifted" else None
-            for i, row in enumerate(rows):
-                for j, value in enumerate(row):
-                    value = value if added is None else b.fadd(value, added)
-                    self._store(b.gep(end, [self._place(yr, yc, i, j)]), value)
+        self.code.vectors(self.v["channels"], self._block)
 
-    def _check(self, doubt: ir.Value, rows: list[list[ir.Value]]) -> None:
+    def _block(self, c: Value, mask: Value | None) -> None:
+        code, v, n = self.code, self.v, len(self.matrix[0])
+        begin, end = code.at(v["x"], v["x0"], c), code.at(v["y"], v["y0"], c)
+        vector = code.at(v["shift"], v["s0"], c)
+        tile = [
+            [code.read(self._place(begin, v["xr"], v["xc"], i, j), mask) for j in range(n)]
+            for i in range(n)
+        ]
+        columns = [self._apply(column) for column in zip(*tile, strict=True)]
+        rows = [self._apply(row) for row in zip(*columns, strict=True)]
+        if self.extra == "checked":
+            self._check(vector, rows, mask)
+        if self.extra == "shifted":
+            rows = self._shifted(code.read(vector, mask), rows)
+        for i, row in enumerate(rows):
+            for j, value in enumerate(row):
+                code.write(value, self._place(end, v["yr"], v["yc"], i, j), mask)
+
+    def _shifted(self, by: Value, rows: list[list[Value]]) -> list[list[Value]]:
+        low, high = (self.code.splat(self.v[name]) for name in ("the_low", "the_high"))
+        return [[self.code.clipped(self.b.fadd(a, by), low, high) for a in row] for row in rows]
+
+    def _check(self, doubt: Value, rows: list[list[Value]], mask: Value | None) -> None:
         """Add nothing, or NaN: every number of a tile of inputs has a part in some corner."""
-        total, zero = self._vector_at(doubt), ir.Constant(self.vector, None)
+        total = self.code.read(doubt, mask)
         for row in (rows[0], rows[-1]):
             for value in (row[0], row[-1]):
-                total = self.b.call(self.fma, [value, zero, total])
-        self._store(doubt, total)
+                total = self.code.fma(value, self.code.zero, total)
+        self.code.write(total, doubt, mask)
 
-    def _store(self, place: ir.Value, value: ir.Value) -> None:
-        pointer = self.b.bitcast(place, self.vector.as_pointer())
-        self.b.call(self.store, [value, pointer, self.align, self.mask])
+    def _place(self, begin: Value, row: Value, column: Value, i: int, j: int) -> Value:
+        return self.code.at(begin, self.code.times(row, i), self.code.times(column, j))
 
-    def _splat(self, value: ir.Value, kind: ir.VectorType) -> ir.Value:
-        undefined = ir.Constant(kind, ir.Undefined)
-        one = self.b.insert_element(undefined, value, ir.Constant(_I32, 0))
-        picks = ir.Constant(ir.VectorType(_I32, self.lanes), [0] * self.lanes)
-        return self.b.shuffle_vector(one, undefined, picks)
-
-    def _place(self, row: ir.Value, column: ir.Value, i: int, j: int) -> ir.Value:
-        b = self.b
-        return b.add(b.mul(row, ir.Constant(_I64, i)), b.mul(column, ir.Constant(_I64, j)))
-
-    def _vector_at(self, place: ir.Value) -> ir.Value:
-        zero = ir.Constant(self.vector, None)
-        pointer = self.b.bitcast(place, self.vector.as_pointer())
-        return self.b.call(self.load, [pointer, self.align, self.mask, zero])
-
-    def _read(self, begin: ir.Value, row: ir.Value, column: ir.Value, i: int, j: int) -> ir.Value:
-        return self._vector_at(self.b.gep(begin, [self._place(row, column, i, j)]))
-
-    def _apply(self, values: Any) -> list[ir.Value]:
+    def _apply(self, values: Any) -> list[Value]:
         """Multiply the matrix by a column of vectors.
 
         Two rows that differ only by signs share the sum of what is equal and of what is opposite.
         """
-        results: list[ir.Value] = []
+        results: list[Value] = []
         matrix = list(self.matrix)
         while matrix:
             row = matrix.pop(0)
@@ -144,18 +85,18 @@ class _Writer:
             results.append(self._sum(row, values))
         return results
 
-    def _sum(self, factors: Any, values: Any) -> ir.Value | None:
-        total: ir.Value | None = None
+    def _sum(self, factors: Any, values: Any) -> Value | None:
+        total: Value | None = None
         for factor, value in sorted(
             zip(factors, values, strict=True), key=lambda p: abs(p[0]) != 1
         ):
             if factor == 0:
                 continue
-            constant = ir.Constant(self.vector, [float(factor)] * self.lanes)
+            constant = ir.Constant(self.code.vector, [float(factor)] * self.code.lanes)
             if total is None:
                 total = value if factor == 1 else self.b.fmul(value, constant)
             elif factor in (1, -1):
                 total = self.b.fadd(total, value) if factor == 1 else self.b.fsub(total, value)
             else:
-                total = self.b.call(self.fma, [value, constant, total])
+                total = self.code.fma(value, constant, total)
         return total

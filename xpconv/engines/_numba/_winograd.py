@@ -63,6 +63,7 @@ def winograd_pieces(
     products: Any,
     kernels: Any,
     start: Any,
+    bounds: Any,
     y: Any,
 ) -> bool:
     """Write y for some pieces (images, rows of tiles); return whether what they saw is finite."""
@@ -79,13 +80,14 @@ def winograd_pieces(
             for point in range(points):
                 source[0], target[0] = point * apart(count * channels), point * apart(count * lane)
                 sweep(
-                    values.no, tiling.tall, tiling.lanes, zeros, values.zero, values.no,
+                    tiling.tall, tiling.lanes, zeros, values.zero, values.no,
+                    values.low, values.high,
                     tiles, source, channels, values.one,
                     kernels, (block * points + point) * apart(channels * lane), lane, values.zero,
                     products, target, lane, none, none, channels, count, n,
                 )  # fmt: skip
             scatter_tiles(
-                tiling.m, products, piece, tiling.across, lane, n, start, o, y, tiling.out
+                tiling.m, products, piece, tiling.across, lane, n, start, o, bounds, y, tiling.out
             )
     return bool(np.all(doubt == 0))
 
@@ -124,7 +126,7 @@ def winograd_sums(
             source[0] = point * apart(count * channels)
             target[0] = point * channels * all_outs + first
             sweep(
-                values.no, tiling.tall, tiling.lanes, sums, values.zero, values.yes,
+                tiling.tall, tiling.lanes, sums, values.zero, values.yes, values.low, values.high,
                 tiles, source, values.one, channels,
                 dtiles, point * apart(count * outs), outs, 2 * tiling.lanes,
                 sums, target, all_outs, none, none, count, channels, outs,

@@ -1,0 +1,50 @@
+"""What all convolutions ask for: memory as bodies read it, and how many threads are worth it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from .._threads import each, thread_count
+
+_THREADED = 24_000_000  # operations; less is done before a second thread has woken up
+BOUNDS = {None: (-math.inf, math.inf), "relu": (0.0, math.inf), "relu6": (0.0, 6.0)}
+"""Between what activations leave the numbers."""
+TURNS = 4  # pieces for each thread, so that none waits long for the last
+
+
+def threads_for(flops: int, threads: int | None = None) -> int:
+    """Return how many threads so many operations are worth, of those that there are."""
+    if flops < _THREADED:
+        return 1
+    return thread_count() if threads is None else threads
+
+
+def share(work: Callable[[int, int], None], count: int, threads: int) -> None:
+    """Let threads take their turns at ranges of numbers below ``count``."""
+    if threads == 1:
+        work(0, count)
+        return
+    turns = min(count, TURNS * threads)
+    each(lambda k: work(k * count // turns, (k + 1) * count // turns), turns, threads)
+
+
+def flat(array: np.ndarray) -> np.ndarray:
+    """Return memory in C order that may be written to, so that bodies are compiled once."""
+    return np.require(array, requirements=["C", "W"]).reshape(-1)
+
+
+def memory(x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return a channels-last x's memory, flat, and its strides (N, D, H, W, C)."""
+    if min(x.strides) < 0 or not x.flags.writeable or any(s % x.itemsize for s in x.strides):
+        x = x.copy()
+    n, *spatial, c = (stride // x.itemsize for stride in x.strides)
+    steps = (n, *(0,) * (3 - len(spatial)), *spatial, c)
+    if x.flags.c_contiguous:
+        return x.reshape(-1), steps
+    span = 1 + sum(
+        (length - 1) * step for length, step in zip(x.shape, (n, *spatial, c), strict=True)
+    )
+    return np.lib.stride_tricks.as_strided(x, (span,), (x.itemsize,)), steps
