@@ -145,6 +145,7 @@ def test_max_pool(n: int, data, dtype: str, seed: int, last: bool) -> None:
     xp = array_namespace(x)
     best, numbers = argmax(xp, x, windows)
     y, number, position = engines.body("max_pool", x)(x, windows, True, True)
+    assert number.dtype == np.uint8
     np.testing.assert_array_equal(y, best)
     np.testing.assert_array_equal(position, places(xp, windows, numbers))
     dy = np.random.default_rng(seed).normal(size=y.shape).astype(dtype)

@@ -10,7 +10,10 @@ import numpy as np
 
 from .._scratch import aligned
 from ._jit import jit
+from ._max_pool_few import largest_of_few, route_few, within
 from ._rows import channels_last, in_parts
+
+_FEW = 16  # channels
 
 Window = Any
 """Equal windows along one axis: size, kernel, stride, padding, dilation and out."""
@@ -39,7 +42,8 @@ def max_pool(
     small = np.uint8 if table[:, 1].prod() <= 256 else np.int32
     number = aligned(math.prod(shape), np.dtype(small)).reshape(shape)
     width = given.size // max(x.shape[0], 1)
-    in_parts(lambda _, a, b: _largest(given, table, y, number, a, b), x.shape[0], width)
+    largest = largest_of_few if x.shape[1] < _FEW else _largest
+    in_parts(lambda _, a, b: largest(given, table, y, number, a, b), x.shape[0], width)
     position = _positions(number, table) if positions else None
     return (
         _returned(y, windows),
@@ -54,7 +58,8 @@ def max_pool_grad(dy: np.ndarray, numbers: np.ndarray, windows: Sequence[Window]
     shape = (dy.shape[0], *table[:, 0], dy.shape[1])
     dx = aligned(math.prod(shape), dy.dtype).reshape(shape)
     width = dx.size // max(dy.shape[0], 1)
-    in_parts(lambda _, a, b: _route(given, which, table, dx, a, b), dy.shape[0], width)
+    route = route_few if dy.shape[1] < _FEW else _route
+    in_parts(lambda _, a, b: route(given, which, table, dx, a, b), dy.shape[0], width)
     return _returned(dx, windows)
 
 
@@ -77,13 +82,6 @@ def _returned(y: np.ndarray, windows: Sequence[Window]) -> np.ndarray:
 
 
 @jit
-def _within(w: Any, o: int) -> tuple[int, int, int]:
-    """Where a window starts, and the range of its elements that lie within the input."""
-    start = o * w[2] - w[3]
-    return start, max(0, -(start // w[4])), min(w[1], (w[0] - 1 - start) // w[4] + 1)
-
-
-@jit
 def _largest(x: Any, table: Any, y: Any, number: Any, first: int, last: int) -> None:
     """Fill y and number (N, D, H, W, C) for some images.
 
@@ -97,11 +95,11 @@ def _largest(x: Any, table: Any, y: Any, number: Any, first: int, last: int) -> 
 def _largest_of_image(x: Any, table: Any, y: Any, number: Any) -> None:
     _, height, width = table[:, 1]
     for od in range(table[0, 5]):
-        d, d_low, d_high = _within(table[0], od)
+        d, d_low, d_high = within(table[0], od)
         for oh in range(table[1, 5]):
-            h, h_low, h_high = _within(table[1], oh)
+            h, h_low, h_high = within(table[1], oh)
             for ow in range(table[2, 5]):
-                w, w_low, w_high = _within(table[2], ow)
+                w, w_low, w_high = within(table[2], ow)
                 best, which = y[od, oh, ow], number[od, oh, ow]
                 best[:] = -np.inf
                 which[:] = (d_low * height + h_low) * width + w_low
@@ -129,11 +127,11 @@ def _route(dy: Any, number: Any, table: Any, dx: Any, first: int, last: int) -> 
 def _route_of_image(dy: Any, number: Any, table: Any, dx: Any) -> None:
     _, height, width = table[:, 1]
     for od in range(table[0, 5]):
-        d, d_low, d_high = _within(table[0], od)
+        d, d_low, d_high = within(table[0], od)
         for oh in range(table[1, 5]):
-            h, h_low, h_high = _within(table[1], oh)
+            h, h_low, h_high = within(table[1], oh)
             for ow in range(table[2, 5]):
-                w, w_low, w_high = _within(table[2], ow)
+                w, w_low, w_high = within(table[2], ow)
                 given, which = dy[od, oh, ow], number[od, oh, ow]
                 for kd in range(d_low, d_high):
                     for kh in range(h_low, h_high):
