@@ -49,6 +49,8 @@ def expressions() -> dict[str, list[str]]:
             *_named("norm_sums", plain),
             *_named("norm_sums_total", computed),
             *_named("normalise_grad", packed),
+            *_named("row_sums", plain),
+            *_named("row_sums_total", plain),
         ],
         "cross_entropy": [*_named("cross_entropy", plain), *_named("cross_entropy_grad", plain)],
         "optimizer": [

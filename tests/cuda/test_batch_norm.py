@@ -16,10 +16,12 @@ from tests.cuda.calls import (
     normal,
     portable,
     there_and_back,
+    whole,
 )
 from tests.ops import strategies
 from xpconv import ops
 from xpconv.engines import body
+from xpconv.ops._channel_norm import batch_rectified, batch_standardised
 
 pytestmark = pytest.mark.usefixtures("fused")
 same_fixture = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -101,3 +103,24 @@ def test_a_number_that_is_none_spoils_its_channel_only() -> None:
     y = ops.batch_norm(x, None, None, training=True)
     assert np.isnan(y[:, 2]).all()
     assert not np.isnan(np.delete(y, 2, axis=1)).any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("affine", [True, False])
+def test_a_rectifier_after_it_changes_no_bit(dtype: Any, affine: bool) -> None:
+    x, dy = (normal((40, 8, 5, 3), dtype, seed) for seed in (1, 2))
+    weight, bias = (normal((8,), dtype, seed) if affine else None for seed in (3, 4))
+    found = batch_rectified(x, weight, bias, 1e-5)
+    alone = batch_standardised(x, weight, bias, 1e-5)
+    y, back = ops.vjp(ops.relu, alone.y)
+    assert_same([found.y], [y])
+    assert_same(list(found.pullback(dy)), list(alone.pullback(back(dy)[0])))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(3, 5), (700, 3, 4), (2, 40, 30, 11), (1, 1)])
+def test_sums_of_channels(shape: tuple[int, ...], dtype: Any) -> None:
+    x = whole(shape, dtype)
+    sums = body("channel_sums", x)(x)
+    axes = (0, *range(2, len(shape)))
+    assert_same([sums], [x.astype("float64").sum(axis=axes).astype(dtype)])

@@ -56,6 +56,16 @@ def _by_statistics(
         y = narrowed(channels_first(xp, y), x.dtype)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
+        fused = body("normalise_grad", x)
+        if fused is not None and math.prod(x.shape) > 0:
+            dx, products, sums = fused(dy, x, mean, rstd, factor)
+            return (
+                dx,
+                None,
+                None,
+                None if weight is None else narrowed(products, weight.dtype),
+                None if bias is None else narrowed(sums, bias.dtype),
+            )
         dy, last = channels_last(xp, widened(dy)), channels_last(xp, widened(x))
         dweight = dbias = None
         if weight is not None:

@@ -1,4 +1,5 @@
-// Batch normalisation of rows (N*D*H*W) of C channels, without gaps. Statistics, parameters and
+// Batch normalisation of rows (N*D*H*W) of C channels, without gaps, a rectifier after it included
+// where asked for; its bits are those of the same operations one after the other. Statistics, parameters and
 // sums are of the type A that is computed in.
 //
 // A sum over the rows is made in two launches: every block sums `rows / gridDim.y` rows of a few
@@ -59,24 +60,33 @@ __global__ void moments_total(const Moments<A>* parts, A* mean, A* var, A* rstd,
   }
 }
 
-// y = (x - mean) * rstd * weight + bias; weight and bias may be null. V channels a thread.
+// (x - mean) * rstd * weight + bias of channel c, rounded as it is stored; weight and bias may be null.
+template <class S>
+__device__ inline S normalised(S x, int64 c, const typename Wide<S>::type* mean,
+                               const typename Wide<S>::type* rstd,
+                               const typename Wide<S>::type* weight,
+                               const typename Wide<S>::type* bias) {
+  typename Wide<S>::type scale = rstd[c];
+  if (weight) scale *= weight[c];
+  typename Wide<S>::type value = (wide(x) - mean[c]) * scale;
+  if (bias) value += bias[c];
+  return narrow<S>(value);
+}
+
+// The normalised rows, with `cut` rectified. V channels a thread.
 template <class S, int V, class I>
 __global__ void normalise(const Pack<S, V>* x, Pack<S, V>* y, const typename Wide<S>::type* mean,
                           const typename Wide<S>::type* rstd,
                           const typename Wide<S>::type* weight,
-                          const typename Wide<S>::type* bias, I count, I channels) {
-  typedef typename Wide<S>::type A;
+                          const typename Wide<S>::type* bias, I count, I channels, int cut) {
   FOR_EACH(i, count) {
     I rest = i;
     const I c = split(rest, channels) * V;
     const Pack<S, V> given = x[i];
     Pack<S, V> made;
     for (int v = 0; v < V; v++) {
-      A scale = rstd[c + v];
-      if (weight) scale *= weight[c + v];
-      A value = (wide(given.at[v]) - mean[c + v]) * scale;
-      if (bias) value += bias[c + v];
-      made.at[v] = narrow<S>(value);
+      const S value = normalised<S>(given.at[v], c + v, mean, rstd, weight, bias);
+      made.at[v] = cut && wide(value) <= 0 ? narrow<S>(0) : value;
     }
     y[i] = made;
   }
@@ -84,10 +94,14 @@ __global__ void normalise(const Pack<S, V>* x, Pack<S, V>* y, const typename Wid
 
 template <class A> struct Sums { A dy, product; };
 
-// The part of one block: sums of dy, and of dy times x's distance from the mean.
+// The part of one block: sums of dy, and of dy times x's distance from the mean; with `cut` without
+// the dy that a rectifier stopped.
 template <class S, class I>
 __global__ void norm_sums(const S* dy, const S* x, const typename Wide<S>::type* mean,
-                          Sums<typename Wide<S>::type>* parts, I rows, I channels, int lanes) {
+                          const typename Wide<S>::type* rstd,
+                          const typename Wide<S>::type* weight,
+                          const typename Wide<S>::type* bias, Sums<typename Wide<S>::type>* parts,
+                          I rows, I channels, int lanes, int cut) {
   typedef typename Wide<S>::type A;
   __shared__ Sums<A> met[THREADS];
   const int t = (int)threadIdx.x, lane = t % lanes, beside = (int)blockDim.x / lanes;
@@ -98,9 +112,11 @@ __global__ void norm_sums(const S* dy, const S* x, const typename Wide<S>::type*
   if (c < channels) {
     const A middle = mean[c];
     for (I r = start + t / lanes; r < stop; r += beside) {
+      const S seen = x[r * channels + c];
+      if (cut && wide(normalised<S>(seen, c, mean, rstd, weight, bias)) <= 0) continue;
       const A given = wide(dy[r * channels + c]);
       mine.dy += given;
-      mine.product += given * (wide(x[r * channels + c]) - middle);
+      mine.product += given * (wide(seen) - middle);
     }
   }
   met[t] = mine;
@@ -137,7 +153,10 @@ __global__ void norm_sums_total(const Sums<A>* parts, const A* rstd, const A* we
 template <class S, int V, class I>
 __global__ void normalise_grad(const Pack<S, V>* dy, const Pack<S, V>* x, Pack<S, V>* dx,
                                const typename Wide<S>::type* mean,
-                               const typename Wide<S>::type* slopes, I count, I channels) {
+                               const typename Wide<S>::type* rstd,
+                               const typename Wide<S>::type* weight,
+                               const typename Wide<S>::type* bias,
+                               const typename Wide<S>::type* slopes, I count, I channels, int cut) {
   typedef typename Wide<S>::type A;
   FOR_EACH(i, count) {
     I rest = i;
@@ -147,9 +166,41 @@ __global__ void normalise_grad(const Pack<S, V>* dy, const Pack<S, V>* x, Pack<S
     for (int v = 0; v < V; v++) {
       const A* slope = slopes + c + v;
       const A away = wide(seen.at[v]) - mean[c + v];
-      made.at[v] = narrow<S>(away * slope[channels * V] + wide(given.at[v]) * slope[0] +
+      A share = wide(given.at[v]);
+      if (cut && wide(normalised<S>(seen.at[v], c + v, mean, rstd, weight, bias)) <= 0) share = 0;
+      made.at[v] = narrow<S>(away * slope[channels * V] + share * slope[0] +
                              slope[2 * channels * V]);
     }
     dx[i] = made;
+  }
+}
+
+// Sums of the rows alone, as for the gradient of a bias.
+template <class S, class I>
+__global__ void row_sums(const S* x, typename Wide<S>::type* parts, I rows, I channels, int lanes) {
+  typedef typename Wide<S>::type A;
+  __shared__ A met[THREADS];
+  const int t = (int)threadIdx.x, lane = t % lanes, beside = (int)blockDim.x / lanes;
+  const I c = (I)blockIdx.x * lanes + lane;
+  const I each = (rows + (I)gridDim.y - 1) / (I)gridDim.y, start = each * (I)blockIdx.y;
+  const I stop = start + each < rows ? start + each : rows;
+  A mine = 0;
+  if (c < channels) {
+    for (I r = start + t / lanes; r < stop; r += beside) mine += wide(x[r * channels + c]);
+  }
+  met[t] = mine;
+  for (int half = beside / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (t / lanes < half) met[t] += met[t + half * lanes];
+  }
+  if (t < lanes && c < channels) parts[(I)blockIdx.y * channels + c] = met[t];
+}
+
+template <class S, class I>
+__global__ void row_sums_total(const typename Wide<S>::type* parts, S* sums, I blocks, I channels) {
+  FOR_EACH(c, channels) {
+    typename Wide<S>::type all = 0;
+    for (I b = 0; b < blocks; b++) all += parts[b * channels + c];
+    sums[c] = narrow<S>(all);
   }
 }
