@@ -52,6 +52,13 @@ def expressions() -> dict[str, list[str]]:
             *_named("row_sums", plain),
             *_named("row_sums_total", plain),
         ],
+        "depthwise": [
+            *_named("depthwise", packed),
+            *_named("depthwise_input_grad", packed),
+            *_named("depthwise_sums", plain),
+            *_named("depthwise_total", plain),
+        ],
+        "dropout": _named("dropout", [(s, v, i) for s, i in plain for v in (1, 4)]),
         "cross_entropy": [*_named("cross_entropy", plain), *_named("cross_entropy_grad", plain)],
         "optimizer": [
             *_named("sgd", [(s,) for s in STORED]),

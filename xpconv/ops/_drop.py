@@ -13,7 +13,9 @@ from array_api_compat import device
 
 from .._arrays import namespace, require_floating
 from .._typing import Array, Pullback
+from ..engines import body
 from ..random import current_stream, random_bits
+from ._layout import multiplied
 from ._precision import rule_in_single
 from ._registry import Rule
 
@@ -55,11 +57,24 @@ def channels_3d(name: str, x: Array) -> tuple[int, ...]:
     return (x.shape[0], *(1,) * (x.ndim - 1))
 
 
-@rule_in_single
 def drop(
     x: Array, p: float, key: Key | None, shape: tuple[int, ...], alpha: bool = False
 ) -> tuple[Array, Pullback]:
     """Decide for each entry of ``shape``, which stretches to that of ``x``, whether it goes."""
+    single = shape == tuple(x.shape) and p != 1 and not alpha
+    fused = body("dropout", x) if single else None
+    if fused is None:
+        return _drop(x, p, key, shape, alpha)
+    drawn = current_stream().next_key() if key is None else key
+    limit, scale = round(p * 2**32), 1 / (1 - p)
+    # The mask is not kept: the way back draws it again.
+    return fused(x, drawn, limit, scale), lambda dy: (fused(dy, drawn, limit, scale),)
+
+
+@rule_in_single
+def _drop(
+    x: Array, p: float, key: Key | None, shape: tuple[int, ...], alpha: bool
+) -> tuple[Array, Pullback]:
     xp = namespace(x=x)
     if p == 1:
         return xp.zeros_like(x) if x.dtype == xp.bool else x * 0, lambda dy: (dy * 0,)
@@ -69,7 +84,7 @@ def drop(
     keep = xp.astype(bits >= round(p * 2**32), x.dtype)
     if not alpha:
         factor = keep * (1 / (1 - p))
-        return x * factor, lambda dy: (dy * factor,)
+        return multiplied(x, factor), lambda dy: (multiplied(dy, factor),)
     # scale * x where kept and -scale * _ALPHA elsewhere, shifted: mean 0 and variance 1 stay
     scale = 1 / math.sqrt((_ALPHA**2 * p + 1) * (1 - p))
     factor = keep * scale

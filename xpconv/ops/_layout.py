@@ -75,3 +75,9 @@ def added(x: Array, y: Array) -> Array:
     """``x + y`` for arrays of one shape, in channels-last memory where they are."""
     views = memory_order(x, y)
     return x + y if views is None else views[1](views[0](x) + views[0](y))
+
+
+def multiplied(x: Array, y: Array) -> Array:
+    """``x * y`` for arrays of one number of axes, in channels-last memory where ``x`` is."""
+    views = memory_order(x, y)
+    return x * y if views is None else views[1](views[0](x) * views[0](y))

@@ -9,7 +9,6 @@ from array_api_compat import array_namespace, device
 
 from ..._typing import Array, DType, Namespace
 from ._launch import (
-    BLOCK,
     c_type,
     index_dtype,
     index_type,
@@ -17,13 +16,10 @@ from ._launch import (
     launch_blocks,
     number,
     pack,
+    reduction_grid,
     wide,
 )
 from ._pools import channels_first_empty, channels_last_view
-
-_LANES = 32  # neighbouring channels that a block reads together
-_ROWS = 64  # that a thread reads at least, before a further block pays
-_BLOCKS = 1024  # enough for every multiprocessor, few enough to add up in one thread
 
 
 def batch_moments(x: Array, eps: float) -> tuple[Array, Array, Array]:
@@ -34,7 +30,7 @@ def batch_moments(x: Array, eps: float) -> tuple[Array, Array, Array]:
     xp = array_namespace(x)
     given = _rows(xp, x)
     rows, channels = given.shape
-    grid, lanes = _grid(rows, channels)
+    grid, lanes = reduction_grid(rows, channels)
     parts = _empty(xp, x, (grid[1], channels, 3))
     index = index_type(given.size)
     integer = index_dtype(index)
@@ -165,7 +161,7 @@ def _sums(
 ) -> tuple[Array, Array, Array]:
     """Return dweight and dbias (C,), and the three numbers a channel that dx is made with."""
     rows, channels = seen.shape
-    grid, lanes = _grid(rows, channels)
+    grid, lanes = reduction_grid(rows, channels)
     parts = _empty(xp, x, (grid[1], channels, 2))
     index = index_type(seen.size)
     integer = index_dtype(index)
@@ -207,7 +203,7 @@ def channel_sums(x: Array) -> Array:
     xp = array_namespace(x)
     given = _rows(xp, x)
     rows, channels = given.shape
-    grid, lanes = _grid(rows, channels)
+    grid, lanes = reduction_grid(rows, channels)
     parts = _empty(xp, x, (grid[1], channels))
     sums = xp.empty((channels,), dtype=x.dtype, device=device(x))
     index = index_type(given.size)
@@ -223,14 +219,6 @@ def _rows(xp: Namespace, x: Array) -> Array:
     """(N, C, ...) -> (N*..., C) without gaps: a view of channels-last memory, else a copy."""
     last = xp.ascontiguousarray(channels_last_view(x))
     return xp.reshape(last, (math.prod(last.shape[:-1]), last.shape[-1]))
-
-
-def _grid(rows: int, channels: int) -> tuple[tuple[int, int], int]:
-    """Return the grid of a sum over rows, and how many threads lie along the channels."""
-    lanes = min(_LANES, 1 << (channels - 1).bit_length())
-    across = -(-channels // lanes)
-    down = -(-rows // (_ROWS * (BLOCK // lanes)))
-    return (across, max(1, min(down, -(-_BLOCKS // across)))), lanes
 
 
 def _empty(xp: Namespace, x: Array, shape: tuple[int, ...]) -> Array:

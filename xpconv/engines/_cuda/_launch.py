@@ -21,6 +21,10 @@ OPTIONS = ("--std=c++17", "--fmad=false")
 _INDEX_LIMIT = 2**30  # beyond it indices, and their sums with the number of threads, need 64 bits
 _WORD = 16  # bytes that a thread reads at once
 
+_LANES = 32  # neighbouring channels that a block reads together
+_ROWS = 64  # that a thread reads at least, before a further block pays
+_BLOCKS = 1024  # enough for every multiprocessor, few enough to add up in one thread
+
 C_TYPES = {"float16": "f16", "bfloat16": "bf16", "float32": "float", "float64": "double"}
 
 
@@ -70,6 +74,14 @@ def launch_blocks(
         kernel(subject, expression)(grid, (BLOCK,), args)
 
 
+def reduction_grid(rows: int, channels: int) -> tuple[tuple[int, int], int]:
+    """Return the grid of a sum over rows, and how many threads lie along the channels."""
+    lanes = min(_LANES, 1 << (channels - 1).bit_length())
+    across = -(-channels // lanes)
+    down = -(-rows // (_ROWS * (BLOCK // lanes)))
+    return (across, max(1, min(down, -(-_BLOCKS // across)))), lanes
+
+
 def c_type(array: Array) -> str:
     """Name the type of an array's numbers in the sources."""
     return C_TYPES[str(array.dtype)]
@@ -107,19 +119,24 @@ def pack(*arrays: Array, channels: int) -> int:
     """
     size = max(array.dtype.itemsize for array in arrays)
     count = max(_WORD // size, 1)
-    fits = channels % count == 0 and all(_aligned(array, count) for array in arrays)
+    fits = channels % count == 0 and all(_lies_so(array, count) for array in arrays)
     return count if fits else 1
 
 
-def _aligned(array: Array, count: int) -> bool:
+def _lies_so(array: Array, count: int) -> bool:
     size = array.dtype.itemsize
     outer = zip(array.strides[:-1], array.shape[:-1], strict=True)
     steps = [step for step, length in outer if length > 1]
     return (
         (array.strides[-1] == size or array.shape[-1] == 1)
         and all(step % (size * count) == 0 for step in steps)
-        and address(array) % (size * count) == 0
+        and aligned(array, count)
     )
+
+
+def aligned(array: Array, count: int) -> bool:
+    """Whether so many numbers of an array can be read at once."""
+    return address(array) % int(array.dtype.itemsize * count) == 0
 
 
 def extent(array: Array) -> int:
