@@ -40,6 +40,15 @@ def ntuple(value: Any, n: int, name: str, *, minimum: int | None = None) -> tupl
     return result
 
 
+def is_plain(value: Any) -> bool:
+    """Whether an option is an int or a text, or a tuple of them: equal ones mean the same.
+
+    A 1.0 or True is equal to 1 and is refused; what was found for plain options may be kept.
+    """
+    kind = type(value)
+    return kind is int or kind is str or (kind is tuple and all(map(is_plain, value)))
+
+
 def not_spread(n: int, **options: Any) -> None:
     """Refuse tuples of one entry for ``n`` dimensions, where PyTorch does not spread them."""
     for name, value in options.items():

@@ -305,3 +305,12 @@ def test_as_pytorch(backend: Library, torch, conv, seed: int, dtype: str) -> Non
         dtype=dtype,
         **conv.options,
     )
+
+
+@pytest.mark.parametrize("stride", [(1, 1.0), (1, True), 1.0])
+def test_what_equals_a_known_option_and_is_none_is_refused(stride) -> None:
+    x, weight = np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))
+    for call in (lambda s: ops.conv2d(x, weight, None, s), lambda s: ops.max_pool2d(x, 2, s)):
+        call((1, 1))
+        with pytest.raises(TypeError, match="stride must be an integer"):
+            call(stride)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, lru_cache
 
 from .._arrays import dtype_name
 from .._libraries import library_of
@@ -49,7 +49,15 @@ class Problem:
 
     def of(self, array: Array) -> Problem:
         """Return the problem for arrays such as this one."""
-        return replace(self, dtype=dtype_name(array.dtype), library=library_of(array))
+        return _placed(self, dtype_name(array.dtype), library_of(array))
+
+    def __hash__(self) -> int:
+        """Count once what caches of engines and plans ask for at each call."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, field.name) for field in fields(self)))
 
     def __str__(self) -> str:
         """Return the problem in the words of the field, as ``3x3 64>128, 56x56, stride 2``."""
@@ -148,6 +156,11 @@ class Problem:
             self.dtype,
             self.library,
         )
+
+
+@lru_cache(maxsize=4096)
+def _placed(problem: Problem, dtype: str, library: str) -> Problem:
+    return replace(problem, dtype=dtype, library=library)
 
 
 def _by(sizes: tuple[int, ...]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 from .._arrays import dtype_name, same_dtype
-from .._shapes import ntuple, output_sizes, padding_pairs, positive, transposed_sizes
+from .._shapes import is_plain, ntuple, output_sizes, padding_pairs, positive, transposed_sizes
 from .._typing import Array, IntOrTuple, Padding
 from ..engines import Problem
 
@@ -23,37 +26,57 @@ def conv_problem(
     ``x`` has a batch axis here.
     """
     check_dtypes(x=x, weight=weight, bias=bias)
+    shapes = (tuple(x.shape), tuple(weight.shape), None if bias is None else tuple(bias.shape))
+    options: tuple[Any, ...] = (stride, padding, dilation, groups)
+    # Every step of a training asks again, each way.
+    found = _known_conv_problem if is_plain(options) and is_plain(shapes[0]) else _conv_problem
+    return found(n, *shapes, *options)
+
+
+def _conv_problem(
+    n: int,
+    x: tuple[int, ...],
+    weight: tuple[int, ...],
+    bias: tuple[int, ...] | None,
+    stride: IntOrTuple,
+    padding: Padding,
+    dilation: IntOrTuple,
+    groups: int,
+) -> Problem:
+    """Pose the problem of arrays of some shapes."""
     kernel = _kernel_size(f"conv{n}d", n, weight, "O, C/groups")
     groups = positive(groups, "groups")
     steps = ntuple(stride, n, "stride", minimum=1)
     spread = ntuple(dilation, n, "dilation", minimum=1)
-    channels, sizes = x.shape[1], tuple(x.shape[2:])
-    out_channels, group_in = weight.shape[:2]
+    channels, sizes = x[1], x[2:]
+    out_channels, group_in = weight[:2]
     if channels % groups:
         raise ValueError(
-            f"in_channels must be divisible by groups: x of shape {tuple(x.shape)} has "
-            f"{channels} channels, groups={groups}; weight of shape {tuple(weight.shape)} expects "
+            f"in_channels must be divisible by groups: x of shape {x} has "
+            f"{channels} channels, groups={groups}; weight of shape {weight} expects "
             f"{group_in * groups} input channels"
         )
     if out_channels % groups or out_channels == 0:
         raise ValueError(
             f"out_channels must be divisible by groups and positive: weight of shape "
-            f"{tuple(weight.shape)} has {out_channels}, groups={groups}"
+            f"{weight} has {out_channels}, groups={groups}"
         )
     if group_in * groups != channels:
         raise ValueError(
-            f"weight of shape {tuple(weight.shape)} with groups={groups} expects "
-            f"{group_in * groups} input channels, but x of shape {tuple(x.shape)} has {channels}"
+            f"weight of shape {weight} with groups={groups} expects "
+            f"{group_in * groups} input channels, but x of shape {x} has {channels}"
         )
     _check_bias(bias, out_channels)
-    if 0 in sizes and x.shape[0] and channels:
+    if 0 in sizes and x[0] and channels:
         raise ValueError(
-            "only a batch or the channels may be empty, whatever the padding, got x of shape "
-            f"{tuple(x.shape)}"
+            f"only a batch or the channels may be empty, whatever the padding, got x of shape {x}"
         )
     pads = padding_pairs(padding, kernel, steps, spread)
     output_sizes(sizes, kernel, steps, pads, spread, channels=channels)
-    return Problem(x.shape[0], channels, out_channels, sizes, kernel, steps, pads, spread, groups)
+    return Problem(x[0], channels, out_channels, sizes, kernel, steps, pads, spread, groups)
+
+
+_known_conv_problem = lru_cache(maxsize=4096)(_conv_problem)
 
 
 def transposed_problem(
@@ -73,7 +96,7 @@ def transposed_problem(
     convolution has more places than ``x`` where ``output_padding`` reaches a whole stride.
     """
     check_dtypes(x=x, weight=weight, bias=bias)
-    kernel = _kernel_size(f"conv_transpose{n}d", n, weight, "C, O/groups")
+    kernel = _kernel_size(f"conv_transpose{n}d", n, tuple(weight.shape), "C, O/groups")
     groups = positive(groups, "groups")
     steps = ntuple(stride, n, "stride", minimum=1)
     spread = ntuple(dilation, n, "dilation", minimum=1)
@@ -99,7 +122,7 @@ def transposed_problem(
     out_channels = weight.shape[1] * groups
     if out_channels == 0:
         raise ValueError(f"weight of shape {tuple(weight.shape)} has no output channels")
-    _check_bias(bias, out_channels)
+    _check_bias(None if bias is None else tuple(bias.shape), out_channels)
     for most, more, step in zip(spread, extra, steps, strict=True):
         if more >= step and more >= most:
             raise ValueError(
@@ -123,21 +146,19 @@ def check_dtypes(**arrays: Array | None) -> None:
         raise TypeError(f"{next(iter(arrays))} must be of numbers, got {dtype}")
 
 
-def _kernel_size(name: str, n: int, weight: Array, channels: str) -> tuple[int, ...]:
-    if weight.ndim != n + 2:
+def _kernel_size(name: str, n: int, weight: tuple[int, ...], channels: str) -> tuple[int, ...]:
+    if len(weight) != n + 2:
         axes = ", ".join(("KD", "KH", "KW")[3 - n :])
         raise ValueError(
-            f"weight of a {name} must have {n + 2} axes ({channels}, {axes}), "
-            f"got shape {tuple(weight.shape)}"
+            f"weight of a {name} must have {n + 2} axes ({channels}, {axes}), got shape {weight}"
         )
-    return ntuple(tuple(weight.shape[2:]), n, "weight's kernel size", minimum=1)
+    return ntuple(weight[2:], n, "weight's kernel size", minimum=1)
 
 
-def _check_bias(bias: Array | None, out_channels: int) -> None:
-    if bias is not None and tuple(bias.shape) != (out_channels,):
+def _check_bias(bias: tuple[int, ...] | None, out_channels: int) -> None:
+    if bias is not None and bias != (out_channels,):
         raise ValueError(
-            f"bias must have one entry per output channel, shape ({out_channels},), "
-            f"got {tuple(bias.shape)}"
+            f"bias must have one entry per output channel, shape ({out_channels},), got {bias}"
         )
 
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from array_api_compat import device
 
 from .._arrays import dtype_name, is_complex
-from .._shapes import integer, ntuple, output_sizes, window_span
+from .._shapes import integer, is_plain, ntuple, output_sizes, window_span
 from .._typing import Array, IntOrTuple, Namespace
 from ._layout import channels_first
 
@@ -178,6 +179,23 @@ def pool_windows(
     ceil_mode: bool,
 ) -> tuple[Windows, ...]:
     """Check the arguments of a pool over ``x`` (N, C, ...) with ``n`` spatial dimensions."""
+    shape, options = tuple(x.shape), (kernel_size, stride, padding, dilation)
+    given = (kernel_size, kernel_size if stride is None else stride, padding, dilation)
+    # Every step of a training asks again.
+    found = _known_windows if is_plain(given) and is_plain(shape) else _pool_windows
+    return found(n, shape, *options, bool(ceil_mode))
+
+
+def _pool_windows(
+    n: int,
+    shape: tuple[int, ...],
+    kernel_size: IntOrTuple,
+    stride: IntOrTuple | None,
+    padding: IntOrTuple,
+    dilation: IntOrTuple,
+    ceil_mode: bool,
+) -> tuple[Windows, ...]:
+    """Return the windows over an array of a shape."""
     kernel = ntuple(kernel_size, n, "kernel_size", minimum=1)
     if stride is None or (isinstance(stride, Sequence) and len(stride) == 0):
         stride = kernel  # PyTorch's C++ writes "no stride given" as an empty list
@@ -189,12 +207,14 @@ def pool_windows(
             f"padding must be at most half of the kernel size: padding={amounts}, "
             f"kernel_size={kernel}"
         )
-    require_elements(x, range(1, n + 2))
+    _require_elements(shape, range(1, n + 2))
     pads = tuple((p, p) for p in amounts)
-    sizes = tuple(x.shape[2:])
-    channels = x.shape[1]
+    channels, sizes = shape[1], shape[2:]
     out = output_sizes(sizes, kernel, steps, pads, spread, channels=channels, ceil_mode=ceil_mode)
     return tuple(map(Windows, sizes, kernel, steps, amounts, spread, out))
+
+
+_known_windows = lru_cache(maxsize=4096)(_pool_windows)
 
 
 def adaptive_windows(n: int, batch: Array, output_size: OutputSize) -> tuple[Axis, ...]:
@@ -220,10 +240,14 @@ def adaptive_windows(n: int, batch: Array, output_size: OutputSize) -> tuple[Axi
 
 def require_elements(x: Array, axes: Sequence[int]) -> None:
     """Refuse an array (N, C, ...) that is empty along one of ``axes``."""
-    if any(x.shape[axis] == 0 for axis in axes):
+    _require_elements(tuple(x.shape), axes)
+
+
+def _require_elements(shape: tuple[int, ...], axes: Sequence[int]) -> None:
+    if any(shape[axis] == 0 for axis in axes):
         raise ValueError(
             "x may be empty along its batch axis only: expected non-zero channels and spatial "
-            f"sizes, got shape {tuple(x.shape)}"
+            f"sizes, got shape {shape}"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,11 @@ def _five(x: np.ndarray) -> np.ndarray:
 
 def _table(windows: Sequence[Window]) -> np.ndarray:
     """Rows of size, kernel, stride, padding, dilation and out, for three dimensions."""
+    return _known_table(tuple(windows))
+
+
+@lru_cache(maxsize=1024)
+def _known_table(windows: tuple[Window, ...]) -> np.ndarray:
     rows = [(w.size, w.kernel, w.stride, w.padding, w.dilation, w.out) for w in windows]
     return np.array([(1, 1, 1, 0, 1, 1)] * (3 - len(rows)) + rows)
 
@@ -78,7 +84,8 @@ def _table(windows: Sequence[Window]) -> np.ndarray:
 def _returned(y: np.ndarray, windows: Sequence[Window]) -> np.ndarray:
     """(N, D, H, W, C) -> (N, C, ...)."""
     shape = (y.shape[0], *y.shape[4 - len(windows) : 4], y.shape[4])
-    return np.moveaxis(y.reshape(shape), -1, 1)
+    last = y.reshape(shape)
+    return last.transpose(0, last.ndim - 1, *range(1, last.ndim - 1))
 
 
 @jit

@@ -28,7 +28,8 @@ def like(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return an array of x's shape, whatever is in it, channels-last in memory; and its rows."""
     shape = (x.shape[0], *x.shape[2:], x.shape[1])
     block = aligned(x.size, x.dtype)
-    return np.moveaxis(block.reshape(shape), -1, 1), block.reshape(-1, x.shape[1])
+    first = block.reshape(shape).transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
+    return first, block.reshape(-1, x.shape[1])
 
 
 def in_parts(work: Callable[[int, int, int], object], count: int, width: int) -> int:
