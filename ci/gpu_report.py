@@ -45,6 +45,8 @@ def gpu_facts() -> list[tuple[str, str]]:
     """Names, memory and driver of the devices, and the CUDA versions that CuPy uses."""
     import cupy
 
+    from xpconv import engines
+
     runtime = cupy.cuda.runtime
     facts = []
     for index in range(runtime.getDeviceCount()):
@@ -52,6 +54,7 @@ def gpu_facts() -> list[tuple[str, str]]:
         memory = device["totalGlobalMem"] / 2**30
         facts.append((f"GPU {index}", f"{device['name'].decode()}, {memory:.0f} GiB"))
     facts.append(("driver", _smi("driver_version")))
+    facts.append(("cuDNN", engines.cudnn_refusal() or engines.cudnn_versions()))
     facts.append(("CUDA", f"driver {_version(cuda_version())}, runtime {_runtime(cupy)}"))
     return facts
 
