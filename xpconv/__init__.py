@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import engines as engines, nn as nn, ops as ops, random as random
+from ._tf32 import tf32 as tf32
 from ._workspace import conv_workspace as conv_workspace
 from .backend import (
     Backend as Backend,
@@ -63,6 +64,7 @@ __all__ = [
     "parity_check",
     "random",
     "schedule",
+    "tf32",
     "to_numpy",
     "train",
     "use_backend",

@@ -15,6 +15,7 @@ from .backend import get_backend
 # what reads each of them; it raises where there is nothing to be understood
 VARIABLES: dict[str, Callable[[], Any]] = {
     "XPCONV_BACKEND": get_backend,
+    "XPCONV_CUDA_BLAS": partial(switch, "XPCONV_CUDA_BLAS"),
     "XPCONV_CUDA_KERNELS": partial(switch, "XPCONV_CUDA_KERNELS"),
     "XPCONV_CUDNN": partial(switch, "XPCONV_CUDNN"),
     "XPCONV_CUDNN_DETERMINISTIC": partial(switch, "XPCONV_CUDNN_DETERMINISTIC"),

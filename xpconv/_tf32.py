@@ -1,18 +1,59 @@
-"""TF32: float32 products with 10 bits of mantissa, which CuPy allows or not for a whole process."""
+"""TF32: float32 products with 10 bits of mantissa, on GPUs that have them, where it is allowed."""
 
 from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from ._libraries import BackendError
 
 VARIABLE = "CUPY_TF32"
+_ALLOWED: ContextVar[bool | None] = ContextVar("xpconv_tf32", default=None)
+
+
+@contextmanager
+def tf32(allowed: bool = True) -> Iterator[None]:
+    """Allow or forbid TF32 in products on a GPU within a ``with`` block.
+
+    TF32 cuts the operands of a float32 product to 11 significant bits and sums in float32. It is
+    several times as fast, and half precision gains nothing by it.
+
+    Parameters
+    ----------
+    allowed : bool, default True
+        Whether products of float32 CuPy arrays may be made in TF32.
+
+    Notes
+    -----
+    Outside of any block the environment variable ``CUPY_TF32`` decides, as it does for CuPy itself.
+    Products that are left to CuPy (``XPCONV_CUDA_BLAS=0``) know nothing of the block: CuPy reads
+    the variable once a process. Other array libraries have settings of their own.
+
+    Examples
+    --------
+    >>> import xpconv
+    >>> with xpconv.tf32():
+    ...     pass  # a step on a GPU
+    """
+    token = _ALLOWED.set(bool(allowed))
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(token)
+
+
+def tf32_allowed() -> bool:
+    """Whether TF32 is allowed: by the innermost `tf32` block, or else by the environment."""
+    allowed = _ALLOWED.get()
+    return os.environ.get(VARIABLE, "0").strip() not in ("", "0") if allowed is None else allowed
 
 
 def set_tf32(allowed: bool) -> None:
-    """Allow or forbid TF32 in CuPy's products, and see that it is so.
+    """Allow or forbid TF32 in CuPy's own products for a whole process, and see that it is so.
 
     CuPy reads the environment variable ``CUPY_TF32`` at the first float32 product of a process and
     never again.

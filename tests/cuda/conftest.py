@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cuda import host, nvrtc
+from tests.cuda import blas, host, nvrtc
 from xpconv.engines import _bodies, _cuda, _cupy, _primitives, winograd
 from xpconv.engines._cuda import _launch
 
@@ -33,13 +33,14 @@ def need(compiler: Any, reason: str) -> None:
 
 
 @pytest.fixture
-def fused(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Public operations on NumPy arrays use the CUDA bodies, compiled with g++."""
+def fused(monkeypatch: pytest.MonkeyPatch) -> Iterator[blas.Control]:
+    """Public operations on NumPy arrays use the CUDA bodies and products, as compiled with g++."""
     need(host.COMPILER, "g++ is not installed: the CUDA bodies are not compiled for the host")
     monkeypatch.setitem(sys.modules, "cupy", host.module())
     monkeypatch.setitem(_bodies.LOOKUPS, "numpy", _cuda.body)
     monkeypatch.setattr(_primitives, "_numpy", _cupy)
     monkeypatch.setattr(winograd, "_compiled", lambda problem: False)
     _launch.kernel.cache_clear()
-    yield
+    with blas.installed(monkeypatch) as control:
+        yield control
     _launch.kernel.cache_clear()

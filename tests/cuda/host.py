@@ -15,7 +15,7 @@ import tempfile
 import threading
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,10 @@ _COMPILE = [COMPILER, "-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-w"]
 
 
 _ONE_AT_A_TIME = threading.Lock()
+
+
+STREAM = 12345
+"""The address of the current stream."""
 
 
 class Order:
@@ -112,10 +116,19 @@ class RawModule:
         return RawKernel(_library(self._code, self._names), self._names.index(name))
 
 
+def _alloc(size: int) -> SimpleNamespace:
+    """Memory of the pool, which lives as long as what is returned."""
+    memory = np.empty(size, dtype=np.uint8)
+    return SimpleNamespace(ptr=memory.ctypes.data, memory=memory)
+
+
 def module() -> ModuleType:
     """A module to stand in the place of ``cupy``."""
     stand_in = ModuleType("cupy")
     stand_in.RawModule = RawModule
     stand_in.dot = np.dot
     stand_in.ndarray = type("ndarray", (), {})  # array_api_compat looks at it: nothing is one
+    stand_in.cuda = SimpleNamespace(
+        alloc=_alloc, get_current_stream=lambda: SimpleNamespace(ptr=STREAM)
+    )
     return stand_in

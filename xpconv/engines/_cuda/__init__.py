@@ -1,8 +1,9 @@
-"""Fused bodies for CuPy arrays: CUDA C++ that CuPy compiles when it is first used.
+"""Fused bodies for CuPy arrays: CUDA C++ that CuPy compiles when it is first used, and products.
 
 The texts stand in ``source``, one file a subject; the modules here lay out arguments and launch
 them. Where a body is missing for a dtype, or ``XPCONV_CUDA_KERNELS=0`` is set, the portable code
-runs instead: it is the reference.
+runs instead: it is the reference. Products are cuBLASLt's; with ``XPCONV_CUDA_BLAS=0`` CuPy
+multiplies.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _BODIES = {
     "depthwise_weight_grad": "_depthwise",
     "dropout": "_dropout",
     "gather": "_windows",
+    "matmul": "_blas",
     "max_pool": "_max_pool",
     "max_pool_grad": "_max_pool",
     "normalise": "_batch_norm",
@@ -50,6 +52,8 @@ _BODIES = {
     "winograd_outputs": "_winograd",
 }
 _ANY_DTYPE = frozenset({"columns", "gather"})  # they copy bytes
+_PRODUCTS = frozenset({"matmul"})  # they call cuBLASLt
+_NO_KERNEL = frozenset({"matmul"})  # and nothing else
 _DTYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
 
 
@@ -60,7 +64,9 @@ def enabled() -> bool:
 
 def body(name: str, dtype: str) -> Callable[..., Any] | None:
     """Return the function of this name, or None where there is none for a dtype."""
-    if name not in _BODIES or not enabled():
+    if name not in _BODIES or not (name in _NO_KERNEL or enabled()):
+        return None
+    if name in _PRODUCTS and not import_module("._blas", __name__).usable(dtype):
         return None
     if dtype not in _DTYPES and name not in _ANY_DTYPE:
         return None
