@@ -153,6 +153,28 @@ def largest(xp: Namespace, dtype: DType) -> float:
     return float(xp.finfo(dtype).max)
 
 
+def is_half(x: Any) -> bool:
+    """Whether a value is an array of float16 or bfloat16."""
+    if not is_array(x) or itemsize(x.dtype) >= 4:
+        return False
+    return is_floating(x)
+
+
+def widened(x: Any) -> Any:
+    """Return a half-precision array in float32, and everything else as it is."""
+    if not is_half(x):
+        return x
+    xp = array_namespace(x)
+    return xp.astype(x, xp.float32)
+
+
+def narrowed(x: Any, dtype: DType) -> Any:
+    """Return an array in another dtype, and everything else as it is."""
+    if not is_array(x) or x.dtype == dtype:
+        return x
+    return array_namespace(x).astype(x, dtype)
+
+
 def put(target: Array, key: Any, value: Array) -> Array:
     """Write ``value`` into ``target[key]`` and return the result.
 
@@ -202,8 +224,12 @@ def conjugate(xp: Namespace, x: Array) -> Array:
 
 
 def sum_over(xp: Namespace, x: Array, axes: Iterable[int]) -> Array:
-    """Sum over some axes in the array's own dtype, which the standard would widen for integers."""
-    return xp.sum(x, axis=tuple(axes), dtype=x.dtype)
+    """Sum over some axes to the array's own dtype, which the standard would widen for integers.
+
+    Half precision is summed in float32, and rounded once.
+    """
+    dtype = xp.float32 if is_half(x) else x.dtype
+    return narrowed(xp.sum(x, axis=tuple(axes), dtype=dtype), x.dtype)
 
 
 @lru_cache(maxsize=None, typed=True)  # two libraries' dtypes are never compared

@@ -32,6 +32,9 @@ class Control(ctypes.Structure):
         ("products", c_int32),
         ("schemes", c_uint32),
         ("compute", c_int32),
+        ("type", c_int32),
+        ("epilogue", c_int32),
+        ("batch", c_int32),
         ("stream", c_void_p),
         ("workspace", c_size_t),
     )
@@ -48,7 +51,7 @@ def _library() -> Any:
     return _blas_library.bind(loaded)
 
 
-def library() -> tuple[Any, Control]:
+def load() -> tuple[Any, Control]:
     """The bound library, and its control."""
     return _library(), Control.in_dll(_library(), "control")
 
@@ -62,7 +65,7 @@ def clear() -> None:
 @contextmanager
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Control]:
     """Products of NumPy arrays go to the stand-in, as those of CuPy arrays go to cuBLASLt."""
-    standin, control = library()
+    standin, control = load()
     control.device, control.no_bias, control.no_algorithm, control.fail = 1, 0, 0, 0
     control.plans = control.products = 0
     monkeypatch.setattr(_blas_library, "_find", lambda: standin)

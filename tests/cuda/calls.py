@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import pytest
 
 from xpconv import ops
 
@@ -20,17 +20,13 @@ if find_spec("ml_dtypes"):  # comes with JAX
 
 
 @contextmanager
-def portable() -> Iterator[None]:
-    """No fused bodies."""
-    before = os.environ.get("XPCONV_CUDA_KERNELS")
-    os.environ["XPCONV_CUDA_KERNELS"] = "0"
-    try:
+def portable(*variables: str) -> Iterator[None]:
+    """No fused bodies and no products of our own, or not those that the variables name."""
+    names = variables or ("XPCONV_CUDA_KERNELS", "XPCONV_CUDA_BLAS")
+    with pytest.MonkeyPatch.context() as environment:
+        for name in names:
+            environment.setenv(name, "0")
         yield
-    finally:
-        if before is None:
-            del os.environ["XPCONV_CUDA_KERNELS"]
-        else:
-            os.environ["XPCONV_CUDA_KERNELS"] = before
 
 
 def there_and_back(operation: Any, *arrays: Any, **options: Any) -> list[np.ndarray | None]:

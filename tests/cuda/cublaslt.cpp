@@ -25,12 +25,12 @@ struct Control {
   int32_t descriptors;   // that are alive
   int32_t plans, products;
   uint32_t schemes;
-  int32_t compute;
+  int32_t compute, type, epilogue, batch;
   void* stream;
   size_t workspace;
 };
 extern "C" Control control;
-Control control = {1, 0, 0, 0, 0, 0, 0, 0, 0, nullptr, 0};
+Control control = {1};
 
 static int handle_of_device;
 
@@ -210,6 +210,9 @@ int cublasLtMatmul(void* handle, const Description* d, const void* alpha, const 
   if (C == D && c->ld != out->ld) return INVALID_VALUE;  // in place only with one layout
   control.stream = stream;
   control.compute = d->compute;
+  control.type = a->type;
+  control.epilogue = d->epilogue;
+  control.batch = out->batch;
   control.workspace = size;
   if (const int status = control.fail) { control.fail = 0; return status; }
   if (size) std::memset(workspace, 0xff, size);  // it is the algorithm's, and must be nobody else's

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.cuda import host
+from tests.cuda import blas, host
 from xpconv.engines import _bodies, _cuda, _cupy, _primitives, winograd
+from xpconv.engines._cuda import _blas_library
 
 
 def pytest_configure() -> None:
@@ -18,3 +19,5 @@ def pytest_configure() -> None:
     _bodies.LOOKUPS["numpy"] = _cuda.body
     _primitives._numpy = _cupy
     winograd._compiled = lambda problem: False
+    standin, _ = blas.load()
+    _blas_library._find = lambda: standin

@@ -14,7 +14,7 @@ from xpconv.engines._cudnn import _device, _library, _plans
 
 def forget() -> None:
     """Nothing that was found out about this process, its device or its problems is kept."""
-    for function in (_library.front_end, _library.refusal, _library.tf32, _select._select):
+    for function in (_library.front_end, _library.refusal, _select._select):
         function.cache_clear()
     _device._DEVICES.clear()
     _plans.forget()
@@ -27,7 +27,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[stand_in.Machine]]
     monkeypatch.setitem(sys.modules, "cudnn", stand_in.module())
     monkeypatch.setitem(sys.modules, "cupy", host.module())
     monkeypatch.setattr(cudnn, "_LIBRARY", "numpy")
-    monkeypatch.setattr(_library, "_in_force", lambda: False)
+    monkeypatch.setattr(_library, "tf32_allowed", lambda: False)
     monkeypatch.delenv("XPCONV_CUDNN", raising=False)
     monkeypatch.delenv("XPCONV_CUDNN_DETERMINISTIC", raising=False)
     forget()

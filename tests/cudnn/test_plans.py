@@ -56,7 +56,7 @@ def test_the_first_kernel_that_loses_no_digits(
     chosen: Any, monkeypatch: pytest.MonkeyPatch, dtype: str, tf32: bool, kernel: str
 ) -> None:
     """Tensor cores compute float32 in TF32, which has to be allowed; the others as they are."""
-    monkeypatch.setattr(_library, "_in_force", lambda: tf32)
+    monkeypatch.setattr(_library, "tf32_allowed", lambda: tf32)
     assert chosen(dtype) == kernel
 
 

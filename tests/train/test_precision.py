@@ -16,8 +16,8 @@ from tests.backends import Library, dtype_name, host
 from tests.nn.cases import CASES
 from tests.nn.layers import Case, run
 from tests.train.small import assert_same_bits, host_state, images, network
-from xpconv import BackendError, data, nn, ops, optim, train
-from xpconv._tf32 import set_tf32
+from xpconv import BackendError, _tf32, data, nn, ops, optim, train
+from xpconv._tf32 import set_tf32, tf32_allowed
 from xpconv.checkpoint import CheckpointError
 from xpconv.random import use_stream
 from xpconv.train._precision import Precision
@@ -447,6 +447,45 @@ def test_a_trainer_decides_about_tf32(
     place: Any = types.SimpleNamespace(name="cupy")
     assert Precision(name, network(), place).name == name
     assert cupy_stand_in.decided == decided
+
+
+@pytest.mark.parametrize(("name", "allowed"), [("fp32", False), ("tf32", True), ("bf16", True)])
+def test_a_trainer_s_products_are_its_own_affair(
+    cupy_stand_in: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch, name: str, allowed: bool
+) -> None:
+    """Where products ask for each call, nothing is settled for the process, and never too late."""
+    monkeypatch.setattr("xpconv.train._precision.own_products", lambda library: library == "cupy")
+    monkeypatch.setenv("CUPY_TF32", str(int(not allowed)))
+    cupy_stand_in.decided = 1 if allowed else 5
+    place: Any = types.SimpleNamespace(name="cupy", asarray=lambda x, dtype: np.asarray(x, "f2"))
+    precision = Precision(name, network(), place)
+    assert precision.name == name
+    assert tf32_allowed() is not allowed
+    with precision.products():
+        assert tf32_allowed() is allowed
+    assert tf32_allowed() is not allowed
+    assert os.environ["CUPY_TF32"] == str(int(not allowed))
+
+
+def test_without_a_precision_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    place: Any = types.SimpleNamespace(name="cupy")
+    for value in ("0", "1"):
+        monkeypatch.setenv("CUPY_TF32", value)
+        with Precision(None, network(), place).products():
+            assert tf32_allowed() is (value == "1")
+
+
+@pytest.mark.parametrize(("name", "allowed"), [(None, None), ("fp32", False), ("tf32", False)])
+def test_a_step_is_made_as_was_asked(name: str | None, allowed: bool | None) -> None:
+    """On the CPU TF32 is computed as float32, and says so; the block around a step shows it."""
+    seen = set()
+
+    class Looks(train.Callback):
+        def on_batch_end(self, run: Any) -> None:
+            seen.add(_tf32._ALLOWED.get())
+
+    trainer("numpy", name, callbacks=[Looks()]).fit(images(), epochs=1, batch_size=8)
+    assert seen == {allowed}
 
 
 def test_half_precision_does_without_tf32(

@@ -9,6 +9,8 @@ An engine is a module with ``name``, ``exact``, ``refusal(problem)``, ``drawback
 
 from __future__ import annotations
 
+from functools import partial
+
 from .._typing import Array
 from . import (
     cudnn as cudnn,
@@ -31,6 +33,7 @@ from ._numba import refusal as compiled_refusal
 from ._offsets import offsets as offsets
 from ._prepare import prepare as prepare
 from ._problem import Problem as Problem
+from ._product import matmul as matmul, own_products as own_products, product as product
 from ._select import (
     allowed as allowed,
     chosen as chosen,
@@ -62,9 +65,12 @@ __all__ = [
     "forward",
     "im2col",
     "input_grad",
+    "matmul",
     "offsets",
+    "own_products",
     "pointwise",
     "prepare",
+    "product",
     "select",
     "thread_count",
     "weight_grad",
@@ -83,19 +89,15 @@ def forward(
 
     An activation is for real numbers. Engines that can do so apply it in the same pass.
     """
-    problem = problem.of(x)
-    return solve(
-        problem, "forward", x, lambda e: forward_with(e, problem, x, weight, bias, activation)
-    )
+    by = partial(forward_with, activation=activation)
+    return solve(problem.of(x), "forward", (x, weight, bias), by)
 
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
     """Return dweight (O, C/G, KH, KW) for channels-last x and dy."""
-    problem = problem.of(x)
-    return solve(problem, "weight_grad", x, lambda e: e.weight_grad(problem, x, dy))
+    return solve(problem.of(x), "weight_grad", (x, dy), lambda e, *given: e.weight_grad(*given))
 
 
 def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     """Return dx (N, H, W, C) for a channels-last dy."""
-    problem = problem.of(dy)
-    return solve(problem, "input_grad", dy, lambda e: e.input_grad(problem, dy, weight))
+    return solve(problem.of(dy), "input_grad", (dy, weight), lambda e, *given: e.input_grad(*given))

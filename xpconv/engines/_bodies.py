@@ -13,6 +13,7 @@ from typing import Any
 from .._arrays import dtype_name
 from .._typing import Array
 from . import _cuda, _numba
+from ._problem import Problem
 
 Body = Callable[..., Any]
 
@@ -34,8 +35,20 @@ def body(name: str, array: Array) -> Body | None:
         Its library and dtype decide.
     """
     kind: Any = type(array)
-    lookup = LOOKUPS.get(_library(kind))
-    return None if lookup is None else lookup(name, dtype_name(array.dtype))
+    return of_library(name, _library(kind), dtype_name(array.dtype))
+
+
+def has_body(name: str, problem: Problem) -> bool:
+    """Whether there is a body of this name for the arrays of a problem."""
+    match problem:
+        case Problem(dtype=dtype, library=library):
+            return of_library(name, library, dtype) is not None
+
+
+def of_library(name: str, library: str, dtype: str) -> Body | None:
+    """Return the body of this name for a library's arrays of a dtype, or None."""
+    lookup = LOOKUPS.get(library)
+    return None if lookup is None else lookup(name, dtype)
 
 
 @cache

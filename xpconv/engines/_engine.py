@@ -29,6 +29,9 @@ class Engine(Protocol):
     ``forward(problem, x, weight, bias, activation)``. For other engines `engines.forward` applies
     them in place to what ``forward`` returns, which is therefore always a new array.
 
+    A module may offer ``takes_half(problem)``, which says whether it takes arrays of half precision
+    as they are: it then sums in float32 and rounds once. Others are given float32.
+
     A module may offer ``prepare(problem, weight, bias, activation)``, which returns its ``forward``
     as a function of x alone, with everything done that x is not needed for.
 

@@ -17,6 +17,7 @@ from ._bias import with_bias
 from ._bodies import body
 from ._primitives import column_budget
 from ._problem import Problem
+from ._product import matmul
 from ._winograd import Filtering, Matrix, filtering_for, tiles, transposed
 
 
@@ -33,7 +34,7 @@ def convolve(problem: Problem, x: Array, weight: Array, bias: Array | None, turn
     y = xp.empty((problem.batch, *problem.out_size, outs), dtype=x.dtype, device=device(x))
     for images in _images(xp, problem, filtering, x):
         inputs = _input_tiles(xp, problem, filtering, x[images, ...])
-        products = xp.matmul(inputs, kernels)  # (36, P, C) @ (36, C, O) -> (36, P, O)
+        products = matmul(inputs, kernels)  # (36, P, C) @ (36, C, O) -> (36, P, O)
         if fused is not None:
             fused(problem, filtering, products, y[images, ...], bias)
             continue
@@ -52,7 +53,7 @@ def weight_gradient(problem: Problem, x: Array, dy: Array) -> Array:
         inputs = _input_tiles(xp, problem, filtering, x[images, ...])
         outputs = _output_tiles(xp, problem, filtering, dy[images, ...])
         # (36, C, P) @ (36, P, O) -> (36, C, O)
-        sums = add_at(sums, (...,), xp.matmul(xp.permute_dims(inputs, (0, 2, 1)), outputs))
+        sums = add_at(sums, (...,), matmul(xp.permute_dims(inputs, (0, 2, 1)), outputs))
     fused = body("winograd_kernel_grads", x)
     if fused is not None:
         return fused(filtering, sums)
@@ -85,7 +86,7 @@ def _kernels(xp: Namespace, filtering: Filtering, weight: Array) -> Array:
 def _squared(xp: Namespace, matrix: Matrix, x: Array) -> Array:
     """Multiply by the Kronecker square of a matrix: both dimensions of tiles at a time."""
     both = [[a * b for a in row for b in other] for row in matrix for other in matrix]
-    return xp.matmul(xp.asarray(both, dtype=x.dtype, device=device(x)), x)
+    return matmul(xp.asarray(both, dtype=x.dtype, device=device(x)), x)
 
 
 def _images(xp: Namespace, problem: Problem, filtering: Filtering, x: Array) -> Iterator[slice]:

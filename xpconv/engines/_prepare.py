@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from .._arrays import narrowed, widened
 from .._typing import Array
 from ._activation import forward_with
-from ._engine import Declined, Engine
+from ._engine import Declined
+from ._half import engine_as_it_is
 from ._out_of_memory import out_of_memory
 from ._problem import Problem
-from ._select import select
 from ._solve import solve
 
 
@@ -33,19 +35,22 @@ def prepare(
     weight, bias, activation
         As in `forward`.
     """
-    engine: Any = select(problem, "forward")
+    engine: Any = engine_as_it_is(problem, "forward")
+    if engine is None:
+        wide = prepare(
+            replace(problem, dtype="float32"), widened(weight), widened(bias), activation
+        )
+        return lambda x: narrowed(wide(widened(x)), x.dtype)
     if hasattr(engine, "prepare") and (activation is None or activation in engine.activations):
         work = engine.prepare(problem, weight, bias, activation)
     else:
+        by = partial(forward_with, activation=activation)
 
         def work(x: Array) -> Array:
-            def by(chosen: Engine) -> Array:
-                return forward_with(chosen, problem, x, weight, bias, activation)
-
             try:
-                return by(engine)
+                return by(engine, problem, x, weight, bias)
             except Declined:  # it finds out when it is to work; another one is asked
-                return solve(problem, "forward", x, by)
+                return solve(problem, "forward", (x, weight, bias), by)
 
     return partial(_or_say_what, work, problem)
 

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
+from .._arrays import narrowed, widened
 from .._typing import Array
-from ._engine import Declined, Engine
+from ._engine import Declined
+from ._half import engine_as_it_is
 from ._out_of_memory import out_of_memory
 from ._problem import Problem
-from ._select import select
 
 
-def solve(problem: Problem, task: str, array: Array, by: Callable[[Engine], Array]) -> Array:
+def solve(problem: Problem, task: str, arrays: tuple[Any, ...], by: Callable[..., Array]) -> Array:
     """Return what an engine computes; ``by`` calls it.
 
     Parameters
     ----------
     problem : Problem
-        The convolution, for arrays such as ``array``.
+        The convolution, for arrays such as the first.
     task : str
         One of the `TASKS`.
-    array : array
-        One of those that are given.
+    arrays : tuple of arrays
+        What is given. Where no engine takes half precision as it is, it is widened to float32 and
+        the result rounded once.
     by : callable
-        Takes an engine, and returns what that makes of the arrays.
+        Takes an engine, the problem and the arrays, and returns what that makes of them.
     """
     declined: tuple[tuple[str, str], ...] = ()
     while True:
-        engine = select(problem, task, declined)
+        engine = engine_as_it_is(problem, task, declined)
+        if engine is None:
+            wide = replace(problem, dtype="float32")
+            result = solve(wide, task, tuple(map(widened, arrays)), by)
+            return narrowed(result, arrays[0].dtype)
         try:
-            return by(engine)
+            return by(engine, problem, *arrays)
         except Declined as reason:
             declined = (*declined, (engine.name, str(reason)))
         except MemoryError as error:
-            raise out_of_memory(problem, task, array, error) from error
+            raise out_of_memory(problem, task, arrays[0], error) from error

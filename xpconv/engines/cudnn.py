@@ -1,7 +1,7 @@
 """Convolutions by NVIDIA's cuDNN: CuPy arrays and the extra ``cudnn``.
 
 Sums are those of the definition: plans that filter (Winograd) or transform (FFT) are left out, and
-so is whatever rounds what it was given. float32 is computed in TF32 where CuPy's products are,
+so is whatever rounds what it was given. float32 is computed in TF32 where `xpconv.tf32` allows it,
 float16 and bfloat16 with sums in float32. Plans whose workspace is over the budget of
 `conv_workspace`, and those that do not repeat to the last bit, are left out, too;
 ``XPCONV_CUDNN_DETERMINISTIC=0`` allows the latter.
@@ -22,17 +22,16 @@ __all__ = [
     "drawback",
     "exact",
     "forward",
-    "half",
     "input_grad",
     "name",
     "refusal",
+    "takes_half",
     "weight_grad",
 ]
 
 name = "cudnn"
 exact = True
 activations = frozenset({"relu"})
-half = True
 
 _LIBRARY = "cupy"
 
@@ -59,6 +58,11 @@ def drawback(problem: Problem, task: str) -> str | None:
     if problem.dtype == "float32" and pointwise.refusal(problem) is None:
         return "it is one matrix product, which cuBLAS computes in any layout"
     return None
+
+
+def takes_half(problem: Problem) -> bool:
+    """Always."""
+    return True
 
 
 def forward(

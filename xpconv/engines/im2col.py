@@ -18,12 +18,22 @@ from array_api_compat import array_namespace, device
 from .._arrays import add_at
 from .._typing import Array, Namespace
 from ._bias import with_bias
-from ._bodies import body
+from ._bodies import body, has_body
+from ._kernel_matrices import kernel_matrices, kernels_back, turned_matrices
 from ._pieces import Piece, add_back, cut, empty_cut, pieces
 from ._primitives import column_budget, primitives
 from ._problem import Problem
 
-__all__ = ["drawback", "exact", "forward", "input_grad", "name", "refusal", "weight_grad"]
+__all__ = [
+    "drawback",
+    "exact",
+    "forward",
+    "input_grad",
+    "name",
+    "refusal",
+    "takes_half",
+    "weight_grad",
+]
 
 name = "im2col"
 exact = True
@@ -39,10 +49,18 @@ def drawback(problem: Problem, task: str) -> str | None:
     return None
 
 
+def takes_half(problem: Problem) -> bool:
+    """Where products sum in float32 what they are given in half precision."""
+    return has_body("im2col_forward", problem)
+
+
 def forward(problem: Problem, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Return y (N, OH, OW, O) = columns @ kernels, one piece after the other."""
+    fused = body("im2col_forward", x)
+    if fused is not None:
+        return fused(problem, x, weight, bias)
     xp = array_namespace(x)
-    y = _products(xp, problem, x, _kernel_matrices(xp, problem, weight))
+    y = _products(xp, problem, x, kernel_matrices(xp, problem, weight))
     return with_bias(y, bias)
 
 
@@ -68,14 +86,15 @@ def _forward_piece(
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
     """Return dweight (O, C/G, KH, KW) = dy^T @ columns, summed over the pieces in order."""
+    fused = body("im2col_weight_grad", x)
+    if fused is not None:
+        return fused(problem, x, dy)
     xp = array_namespace(x)
     shape = (problem.groups, problem.group_out, problem.window)
     dkernels = xp.zeros(shape, dtype=x.dtype, device=device(x))
     for piece in _pieces(xp, problem, x):
         dkernels = _weight_piece(xp, problem, x, dy, piece, dkernels)
-    # (G, O/G, KH*KW*C/G) -> (O, KH, KW, C/G) -> (O, C/G, KH, KW)
-    kernels = (problem.out_channels, *problem.kernel_size, problem.group_in)
-    return xp.moveaxis(xp.reshape(dkernels, kernels), -1, 1)
+    return kernels_back(xp, problem, dkernels)
 
 
 def _weight_piece(
@@ -95,11 +114,14 @@ def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     With stride 1 it is a convolution of dy with the kernels turned around, which gathers. Else, or
     where dy has far more channels than x, it is col2im of dy @ kernels, which scatters.
     """
+    fused = body("im2col_input_grad", dy)
+    if fused is not None:
+        return fused(problem, dy, weight)
     xp = array_namespace(dy)
     turned = problem.input_problem()
     if turned is not None and problem.out_channels <= 4 * problem.in_channels:
-        return _products(xp, turned, dy, _turned_matrices(xp, problem, weight))
-    kernels = _kernel_matrices(xp, problem, weight)
+        return _products(xp, turned, dy, turned_matrices(xp, problem, weight))
+    kernels = kernel_matrices(xp, problem, weight)
     shape = (problem.batch, *problem.in_size, problem.in_channels)
     dx = xp.zeros(shape, dtype=dy.dtype, device=device(dy))
     for piece in _pieces(xp, problem, dy):
@@ -164,18 +186,3 @@ def _columns(xp: Namespace, problem: Problem, x: Array, piece: Piece) -> Array:
         _out_size(problem, piece),
         problem.groups,
     )
-
-
-def _kernel_matrices(xp: Namespace, problem: Problem, weight: Array) -> Array:
-    """(O, C/G, KH, KW) -> (G, O/G, KH*KW*C/G), in the order of the columns."""
-    last = xp.moveaxis(weight, 1, -1)
-    return xp.reshape(last, (problem.groups, problem.group_out, problem.window))
-
-
-def _turned_matrices(xp: Namespace, problem: Problem, weight: Array) -> Array:
-    """(O, C/G, KH, KW) -> (G, C/G, KH*KW*O/G), with every kernel turned around."""
-    shape = (problem.groups, problem.group_out, problem.group_in, *problem.kernel_size)
-    split = xp.moveaxis(xp.reshape(weight, shape), 1, -1)  # (G, C/G, KH, KW, O/G)
-    turned = xp.flip(split, axis=tuple(range(2, 2 + problem.ndim)))
-    window = math.prod(problem.kernel_size) * problem.group_out
-    return xp.reshape(turned, (problem.groups, problem.group_in, window))

@@ -8,10 +8,20 @@ from array_api_compat import array_namespace, device
 
 from .._arrays import put
 from .._typing import Array, Namespace
-from ._bias import with_bias
+from ._bodies import has_body
 from ._problem import Problem
+from ._product import matmul
 
-__all__ = ["drawback", "exact", "forward", "input_grad", "name", "refusal", "weight_grad"]
+__all__ = [
+    "drawback",
+    "exact",
+    "forward",
+    "input_grad",
+    "name",
+    "refusal",
+    "takes_half",
+    "weight_grad",
+]
 
 name = "pointwise"
 exact = True
@@ -33,25 +43,29 @@ def drawback(problem: Problem, task: str) -> str | None:
     return None
 
 
+def takes_half(problem: Problem) -> bool:
+    """Where products sum in float32 what they are given in half precision."""
+    return has_body("matmul", problem)
+
+
 def forward(problem: Problem, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Return y (N, OH, OW, O): (N*OH*OW, C) @ (C, O)."""
     xp = array_namespace(x)
-    y = xp.matmul(_rows(xp, x[_steps(problem)]), _matrix(xp, weight).T)
-    y = xp.reshape(y, (problem.batch, *problem.out_size, problem.out_channels))
-    return with_bias(y, bias)
+    y = matmul(_rows(xp, x[_steps(problem)]), _matrix(xp, weight).T, bias)
+    return xp.reshape(y, (problem.batch, *problem.out_size, problem.out_channels))
 
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
     """Return dweight (O, C, 1, 1): (O, N*OH*OW) @ (N*OH*OW, C)."""
     xp = array_namespace(x)
-    dweight = xp.matmul(_rows(xp, dy).T, _rows(xp, x[_steps(problem)]))
+    dweight = matmul(_rows(xp, dy).T, _rows(xp, x[_steps(problem)]))
     return xp.reshape(dweight, (problem.out_channels, problem.in_channels, *problem.kernel_size))
 
 
 def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     """Return dx (N, H, W, C): (N*OH*OW, O) @ (O, C), zero where the stride skips the input."""
     xp = array_namespace(dy)
-    dx = xp.matmul(_rows(xp, dy), _matrix(xp, weight))
+    dx = matmul(_rows(xp, dy), _matrix(xp, weight))
     dx = xp.reshape(dx, (problem.batch, *problem.out_size, problem.in_channels))
     if problem.unit_stride:
         return dx

@@ -18,11 +18,9 @@ from ..engines import body
 from ._activation_rectified import rectified_grad
 from ._conv_problem import conv_problem
 from ._layout import as_given, batched, channels_first, channels_last
-from ._precision import in_single, rule_in_single
 from ._registry import differentiable
 
 
-@in_single
 def _conv(
     n: int,
     x: Array,
@@ -53,7 +51,6 @@ def _sum_of_channels(xp: Namespace, last: Array) -> Array:
     return sum_over(xp, last, range(last.ndim - 1))
 
 
-@rule_in_single
 def _conv_vjp(
     n: int,
     x: Array,
@@ -90,10 +87,13 @@ def _conv_vjp(
 
 def _rectified_vjp(n: int, *args: Any, **options: Any) -> tuple[Array, Pullback]:
     """Rule of a convolution and `relu`: of the two results only the last is kept."""
-    y, back = _conv_vjp(n, *args, **options, activation="relu")
+    rule: Any = _conv_vjp
+    y, back = rule(n, *args, **options, activation="relu")
 
     def pullback(dy: Array, input_grad: bool = True) -> tuple[Array | None, ...]:
-        return back(rectified_grad(dy, y), input_grad=input_grad)  # type: ignore[call-arg]
+        gradients: tuple[Array | None, ...]
+        gradients = back(rectified_grad(dy, y), input_grad=input_grad)
+        return gradients
 
     return y, pullback
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
-from .._arrays import add_at, conjugate, namespace, same_dtype
+from .._arrays import conjugate, namespace, same_dtype, sum_over
 from .._typing import Array, Namespace, Pullback
-from ..engines import body
+from ..engines import matmul, product
 from ._precision import rule_in_single
 from ._registry import differentiable
 
@@ -19,7 +20,7 @@ def _numbers(**arrays: Array | None) -> Namespace:
     return xp
 
 
-@rule_in_single
+@partial(rule_in_single, native="matmul")
 def _linear_vjp(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, Pullback]:
     xp = _numbers(x=x, weight=weight, bias=bias)
     if weight.ndim not in (1, 2):
@@ -38,10 +39,8 @@ def _linear_vjp(x: Array, weight: Array, bias: Array | None = None) -> tuple[Arr
     # One 2-D product, (rows, I) @ (I, O): batched products are slow on some libraries.
     flat = (math.prod(x.shape[:-1]), features)
     matrix = xp.reshape(weight, (math.prod(out), features))
-    product = body("product", x) or xp.matmul
-    y = product(xp.reshape(x, flat), xp.permute_dims(matrix, (1, 0)))
-    if bias is not None:
-        y = add_at(y, (...,), bias)  # in place: y was made a line before
+    last = None if bias is None else xp.reshape(bias, (matrix.shape[0],))
+    y = product(xp.reshape(x, flat), xp.permute_dims(matrix, (1, 0)), last)
 
     def pullback(dy: Array, input_grad: bool = True) -> tuple[Array | None, ...]:
         dy2 = xp.reshape(dy, (flat[0], matrix.shape[0]))
@@ -50,7 +49,7 @@ def _linear_vjp(x: Array, weight: Array, bias: Array | None = None) -> tuple[Arr
             dx = xp.reshape(product(dy2, conjugate(xp, matrix)), x.shape)  # (rows, O) @ (O, I)
         x2 = conjugate(xp, xp.reshape(x, flat))
         dweight = product(xp.permute_dims(dy2, (1, 0)), x2)  # (O, rows) @ (rows, I)
-        dbias = None if bias is None else xp.reshape(xp.sum(dy2, axis=0, dtype=dy.dtype), out)
+        dbias = None if bias is None else xp.reshape(sum_over(xp, dy2, (0,)), out)
         return dx, xp.reshape(dweight, weight.shape), dbias
 
     return xp.reshape(y, (*x.shape[:-1], *out)), pullback
@@ -122,19 +121,19 @@ def _bilinear_vjp(
     matrix = xp.reshape(xp.permute_dims(weight, (1, 0, 2)), (first, out * second))
 
     def half() -> Array:  # x1 and the weight, before x2 joins
-        return xp.reshape(xp.matmul(left, matrix), (rows, out, second))
+        return xp.reshape(matmul(left, matrix), (rows, out, second))
 
-    y = xp.reshape(xp.matmul(half(), right[:, :, None]), (rows, out))
+    y = xp.reshape(matmul(half(), right[:, :, None]), (rows, out))
     if bias is not None:
         y = y + bias
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         dy = xp.reshape(dy, (rows, out))
-        dright = xp.matmul(dy[:, None, :], conjugate(xp, half()))  # (rows, 1, O) @ (rows, O, I2)
+        dright = matmul(dy[:, None, :], conjugate(xp, half()))  # (rows, 1, O) @ (rows, O, I2)
         dhalf = dy[:, :, None] * conjugate(xp, right)[:, None, :]
         dhalf = xp.reshape(dhalf, (rows, out * second))
-        dleft = xp.matmul(dhalf, conjugate(xp, xp.permute_dims(matrix, (1, 0))))
-        dmatrix = xp.matmul(conjugate(xp, xp.permute_dims(left, (1, 0))), dhalf)
+        dleft = matmul(dhalf, conjugate(xp, xp.permute_dims(matrix, (1, 0))))
+        dmatrix = matmul(conjugate(xp, xp.permute_dims(left, (1, 0))), dhalf)
         dweight = xp.permute_dims(xp.reshape(dmatrix, (first, out, second)), (1, 0, 2))
         dbias = None if bias is None else xp.sum(dy, axis=0, dtype=dy.dtype)
         return xp.reshape(dleft, x1.shape), xp.reshape(dright, x2.shape), dweight, dbias

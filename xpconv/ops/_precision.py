@@ -7,45 +7,35 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from array_api_compat import array_namespace
-
-from .._arrays import is_array, is_floating, itemsize, same_dtype
+from .._arrays import (
+    is_array,
+    is_floating,
+    is_half as is_half,
+    narrowed as narrowed,
+    same_dtype,
+    widened as widened,
+)
 from .._typing import Array, DType, Pullback
+from ..engines import body
 from ._registry import Rule
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def is_half(x: Any) -> bool:
-    """Whether a value is an array of float16 or bfloat16."""
-    if not is_array(x) or itemsize(x.dtype) >= 4:
-        return False
-    return is_floating(x)
+def _half(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, native: str = ""
+) -> DType | None:
+    """Return the half precision of a call's arrays; beside it no other floating dtype may be.
 
-
-def widened(x: Any) -> Any:
-    """Return a half-precision array in float32, and everything else as it is."""
-    if not is_half(x):
-        return x
-    xp = array_namespace(x)
-    return xp.astype(x, xp.float32)
-
-
-def narrowed(x: Any, dtype: DType) -> Any:
-    """Return an array in another dtype, and everything else as it is."""
-    if not is_array(x) or x.dtype == dtype:
-        return x
-    return array_namespace(x).astype(x, dtype)
-
-
-def _half(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> DType | None:
-    """Return the half precision of a call's arrays; beside it no other floating dtype may be."""
-    half = next((x.dtype for x in (*args, *kwargs.values()) if is_half(x)), None)
-    if half is not None:
-        given = inspect.signature(function).bind(*args, **kwargs).arguments
-        arrays = {name: x for name, x in given.items() if is_array(x)}
-        same_dtype(**{name: x for name, x in arrays.items() if is_floating(x)})
-    return half
+    None where there is none, or where a body of the name ``native`` takes it as it is.
+    """
+    first = next((x for x in (*args, *kwargs.values()) if is_half(x)), None)
+    if first is None:
+        return None
+    given = inspect.signature(function).bind(*args, **kwargs).arguments
+    arrays = {name: x for name, x in given.items() if is_array(x)}
+    same_dtype(**{name: x for name, x in arrays.items() if is_floating(x)})
+    return None if native and body(native, first) is not None else first.dtype
 
 
 def in_single(operation: F) -> F:
@@ -62,12 +52,15 @@ def in_single(operation: F) -> F:
     return compute  # type: ignore[return-value]
 
 
-def rule_in_single(rule: Rule) -> Rule:
-    """Do the same for a rule, and for its pullback."""
+def rule_in_single(rule: Rule, native: str = "") -> Rule:
+    """Do the same for a rule, and for its pullback.
+
+    Where there is a body of the name ``native`` for such arrays, the rule gets them as they are.
+    """
 
     @functools.wraps(rule)
     def compute(*args: Any, **kwargs: Any) -> tuple[Array, Pullback]:
-        half = _half(rule, args, kwargs)
+        half = _half(rule, args, kwargs, native)
         if half is None:
             return rule(*args, **kwargs)
         wide = {name: widened(x) for name, x in kwargs.items()}

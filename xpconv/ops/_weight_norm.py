@@ -7,6 +7,7 @@ import math
 from .._arrays import namespace, require_floating, same_dtype
 from .._shapes import integer
 from .._typing import Array, Namespace, Pullback
+from ..engines import matmul
 from ._axis import axis_of
 from ._precision import rule_in_single
 from ._registry import differentiable
@@ -92,8 +93,8 @@ def power_iteration(
         return x / xp.where(length < eps, eps, length)
 
     for _ in range(count):
-        u = unit(xp.matmul(matrix, v))
-        v = unit(xp.matmul(xp.permute_dims(matrix, (1, 0)), u))
+        u = unit(matmul(matrix, v))
+        v = unit(matmul(xp.permute_dims(matrix, (1, 0)), u))
     return u, v
 
 
@@ -113,7 +114,7 @@ def _spectral_norm_vjp(weight: Array, u: Array, v: Array, dim: int = 0) -> tuple
             f"u and v must have shapes ({shape[dim]},) and ({math.prod(rest)},) for weight "
             f"{shape} and dim={dim}, got {tuple(u.shape)} and {tuple(v.shape)}"
         )
-    sigma = xp.sum(u * xp.matmul(as_matrix(xp, weight, dim), v), dtype=weight.dtype)
+    sigma = xp.sum(u * matmul(as_matrix(xp, weight, dim), v), dtype=weight.dtype)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
         along = xp.sum(dy * weight, dtype=dy.dtype) / (sigma * sigma)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from array_api_compat import array_namespace
 
 from .._arrays import is_floating
-from .._tf32 import set_tf32
+from .._tf32 import set_tf32, tf32
 from .._typing import Array, DType
 from ..backend import Backend, BackendError
+from ..engines import own_products
 from ..nn import Module
 from ..nn._way_back import WayBack, Wish, go_back
 from ..ops._precision import is_half
@@ -54,7 +55,7 @@ class Precision:
     ValueError
         If there is no such precision, or the parameters are not float32.
     BackendError
-        If it is too late to allow or forbid TF32 in this process.
+        If products are left to CuPy, and it is too late to allow or forbid TF32 in this process.
     """
 
     def __init__(self, asked: str | None, model: Module, backend: Backend) -> None:
@@ -80,7 +81,8 @@ class Precision:
                     "convert the model with model.to(dtype='float32'), or leave precision out"
                 )
         if backend.name == "cupy":
-            _settle_tf32(asked)
+            if not own_products("cupy"):
+                _settle_tf32(asked)
         elif asked == "tf32" or (asked in HALVES and backend.name not in COMPUTE_IN_HALF):
             where = "the CPU" if backend.name in ("numpy", "torch") else backend
             _LOG.warning(
@@ -88,6 +90,13 @@ class Precision:
             )
             return "fp32"
         return asked
+
+    def products(self) -> AbstractContextManager[None]:
+        """Allow TF32 in products within a ``with`` block, or forbid it, as was asked for.
+
+        What was half precision loses nothing in TF32, whose mantissa is as long as float16's.
+        """
+        return nullcontext() if self.name is None else tf32(self.name != "fp32")
 
     @contextmanager
     def weights(self, model: Module) -> Iterator[None]:
@@ -145,10 +154,7 @@ class Precision:
 
 
 def _settle_tf32(asked: str) -> None:
-    """Forbid TF32 in fp32, and allow it in all else.
-
-    What was half precision loses nothing in TF32, whose mantissa is as long as float16's.
-    """
+    """Forbid TF32 in CuPy's own products in fp32, and allow it in all else."""
     try:
         set_tf32(asked != "fp32")
     except BackendError as error:

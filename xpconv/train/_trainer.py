@@ -349,12 +349,13 @@ class Trainer:
 
     @contextmanager
     def _in_force(self) -> Iterator[None]:
-        """Compute on this trainer's backend, with its random numbers."""
+        """Compute on this trainer's backend, with its random numbers and products."""
         self.model.to(self.backend)
         # Labels that `_check` has seen on the host are not looked at again on the device.
         labels = targets_of(self.loss) == "classes"
         checked = ops.labels_checked() if labels else nullcontext()
-        with use_backend(self.backend), use_stream(self.stream), checked:
+        products = self.precision.products()
+        with use_backend(self.backend), use_stream(self.stream), checked, products:
             yield
 
     def _there(self, x: Any) -> Array:

@@ -34,6 +34,9 @@ _BODIES = {
     "depthwise_weight_grad": "_depthwise",
     "dropout": "_dropout",
     "gather": "_windows",
+    "im2col_forward": "_im2col",
+    "im2col_input_grad": "_im2col",
+    "im2col_weight_grad": "_im2col",
     "matmul": "_blas",
     "max_pool": "_max_pool",
     "max_pool_grad": "_max_pool",
@@ -52,8 +55,8 @@ _BODIES = {
     "winograd_outputs": "_winograd",
 }
 _ANY_DTYPE = frozenset({"columns", "gather"})  # they copy bytes
-_PRODUCTS = frozenset({"matmul"})  # they call cuBLASLt
-_NO_KERNEL = frozenset({"matmul"})  # and nothing else
+_NO_KERNEL = frozenset({"matmul"})
+_PRODUCTS = _NO_KERNEL | {"im2col_forward", "im2col_input_grad", "im2col_weight_grad"}
 _DTYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
 
 

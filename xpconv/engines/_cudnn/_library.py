@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from ..._environment import switch
-from ..._tf32 import _in_force
+from ..._tf32 import tf32_allowed
 
 VARIABLE = "XPCONV_CUDNN"
 DETERMINISTIC = "XPCONV_CUDNN_DETERMINISTIC"
@@ -64,10 +64,9 @@ def _dotted(version: int) -> str:
     return f"{major}.{rest // 100}.{rest % 100}"
 
 
-@cache
 def tf32() -> bool:
-    """Whether float32 products may be in TF32: CuPy's choice, which is made once a process."""
-    return _in_force()
+    """Whether float32 products may be in TF32."""
+    return tf32_allowed()
 
 
 def deterministic() -> bool:
