@@ -98,3 +98,14 @@ NETWORKS: tuple[TrainingCase, ...] = tuple(
     for title, model in (("ResNet-18", "resnet18"), ("MobileNetV2", "mobilenet_v2"))
     for batch in batches
 )
+
+# Of MobileNetV2, whose twins are written from this: expansion, channels, blocks, first stride.
+MOBILENET_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)

@@ -25,7 +25,6 @@ def main(arguments: list[str] | None = None) -> int:
         "layouts, JAX, NumPy as courses teach it, and SciPy loops.",
         EPILOG,
         (*MAIN, PORTABLE, "jax", "im2col", "scipy"),
-        rounds=5,
     )
     what.add_argument(
         "--batches",

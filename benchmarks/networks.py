@@ -21,9 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser, what = _cli.parser(
         "benchmarks.networks",
         "Time inference and training steps of ResNet-18 and MobileNetV2 on images of 224²: xpconv\n"
-        "as it is, compiled for the shape, fused and without Numba, PyTorch in both layouts.",
+        "as it is, compiled for the shape, fused and without Numba, PyTorch in both layouts, JAX.",
         EPILOG,
-        (*MAIN, COMPILED, FUSED, PORTABLE),
+        (*MAIN, COMPILED, FUSED, PORTABLE, "jax"),
     )
     modes = (INFERENCE, STEP)
     what.add_argument("--modes", nargs="+", choices=modes, default=list(modes))

@@ -22,10 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser, what = _cli.parser(
         "benchmarks.training",
         "Time training steps (forward, backward, SGD with momentum): xpconv with and without "
-        "Numba,\nPyTorch in both memory layouts, and SciPy loops where they are feasible.",
+        "Numba,\nPyTorch in both memory layouts, JAX, and SciPy loops where they are feasible.",
         EPILOG,
-        (*MAIN, PORTABLE, "scipy"),
-        rounds=11,
+        (*MAIN, PORTABLE, "jax", "scipy"),
+        rounds=15,
     )
     what.add_argument("--modes", nargs="+", choices=(STEP, INFERENCE), default=[STEP])
     options = parser.parse_args(arguments)

@@ -5,16 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-# expansion, channels, blocks, stride of the first
-STAGES = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
+from .._networks import MOBILENET_STAGES
 
 
 def _conv(
@@ -52,7 +43,7 @@ class MobileNetV2(nn.Module):
         super().__init__()
         features: list[nn.Module] = [_conv(in_channels, 32, stride=2)]
         channels = 32
-        for expansion, width, count, first in STAGES:
+        for expansion, width, count, first in MOBILENET_STAGES:
             for block in range(count):
                 stride = first if block == 0 else 1
                 features.append(InvertedResidual(channels, width, stride, expansion))

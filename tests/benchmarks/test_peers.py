@@ -109,6 +109,29 @@ def test_every_way_of_inference_is_pytorchs(torch: Any, way: str) -> None:
                 load({"library": "xpconv", "inference": way}).training(replace(case, mode=STEP))
 
 
+@pytest.mark.parametrize(
+    ("model", "mode"),
+    [
+        ("lenet5", STEP),
+        ("small_vgg", INFERENCE),
+        ("resnet18_cifar", STEP),
+        ("resnet18_cifar", INFERENCE),
+        ("mobilenet_v2", INFERENCE),
+    ],
+)
+def test_jax_has_twins_of_the_networks(torch: Any, model: str, mode: str) -> None:
+    pytest.importorskip("jax")
+    channels, size = (1, 28) if model == "lenet5" else (3, 32)
+    case = TrainingCase("small", "small", model, 4, channels, size, classes=5, pool=2, mode=mode)
+    theirs, ours = (
+        load({"library": library, "threads": 1}).training(case).outputs()
+        for library in ("torch", "jax")
+    )
+    assert list(theirs) == list(ours)
+    for name, value in theirs.items():
+        assert difference(fingerprint(value), fingerprint(ours[name])) < 1e-3
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity here")
 def test_a_library_that_takes_all_cores_is_held_to_some() -> None:
     config = {"library": "im2col", "pin": True}
