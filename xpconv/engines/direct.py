@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .._typing import Array
 from . import _numba
 from ._engine import ACTIVATIONS
@@ -14,6 +16,7 @@ __all__ = [
     "forward",
     "input_grad",
     "name",
+    "prepare",
     "refusal",
     "weight_grad",
 ]
@@ -52,6 +55,16 @@ def forward(
     from ._numba import _run
 
     return _run.convolve(problem, x, weight, bias, False, activation)
+
+
+def prepare(
+    problem: Problem, weight: Array, bias: Array | None, activation: str | None
+) -> Callable[[Array], Array]:
+    """Lay the weight out; return `forward` as a function of x."""
+    from ._numba import _run
+
+    kernels = _run.kernels_of(problem, weight)
+    return lambda x: _run.convolve(problem, x, weight, bias, False, activation, kernels)
 
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:

@@ -14,6 +14,8 @@ bodies form the sums of the definition where they meet it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .._typing import Array
 from . import _numba, _portable_winograd as portable
 from ._activation import clipped
@@ -28,6 +30,7 @@ __all__ = [
     "forward",
     "input_grad",
     "name",
+    "prepare",
     "refusal",
     "weight_grad",
 ]
@@ -85,6 +88,18 @@ def forward(
     from ._numba import _run_winograd
 
     return _run_winograd.convolve(problem, x, weight, bias, False, activation)
+
+
+def prepare(
+    problem: Problem, weight: Array, bias: Array | None, activation: str | None
+) -> Callable[[Array], Array]:
+    """Transform the weight; return `forward` as a function of x."""
+    if not _compiled(problem):
+        return lambda x: forward(problem, x, weight, bias, activation)
+    from ._numba import _run_winograd
+
+    kernels = _run_winograd.kernels_of(problem, weight, False)
+    return lambda x: _run_winograd.convolve(problem, x, weight, bias, False, activation, kernels)
 
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:

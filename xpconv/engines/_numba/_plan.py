@@ -151,7 +151,7 @@ class Plan:
         sizes = self.geometry.size[:3]
         return all(a >= 0 and b <= c for a, b, c in zip(low, high, sizes, strict=True))
 
-    @lru_cache(maxsize=8)  # noqa: B019  (plans live in a cache themselves)
+    @lru_cache(maxsize=1024)  # noqa: B019  (plans live in a cache themselves, as many)
     def pieces(self, budget: int, count: int) -> tuple[np.ndarray, int]:
         """Cut into at least ``count`` pieces, if they can be, of about ``budget`` bytes each.
 

@@ -42,8 +42,12 @@ def convolve(
     bias: np.ndarray | None,
     turned: bool,
     activation: str | None = None,
+    kernels: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return y (N, OH, OW, O); with ``turned`` dx (N, H, W, C) for ``x = dy``."""
+    """Return y (N, OH, OW, O); with ``turned`` dx (N, H, W, C) for ``x = dy``.
+
+    ``kernels`` are what `kernels_of` made of the weight before.
+    """
     bounds = BOUNDS[activation]
     if _run_channels.fits(problem):
         return _run_channels.convolve(problem, x, weight, bias, turned, bounds)
@@ -55,7 +59,8 @@ def convolve(
     y = np.zeros(math.prod(shape), x.dtype) if plan.sparse else aligned(math.prod(shape), x.dtype)
     start = np.zeros(plan.geometry.y_size[3], x.dtype) if bias is None else flat(bias)
     threads = threads_for(plan.effort)
-    kernels = _laid_out(plan, weight, threads)
+    if kernels is None:
+        kernels = _laid_out(plan, weight, threads)
     phases, taps, _, _ = plan.tables
     numbers, steps = memory(x)
     in_place = plan.inside and x.flags.c_contiguous
@@ -80,6 +85,14 @@ def convolve(
 
     share(work, len(pieces), threads)
     return y.reshape(shape)
+
+
+def kernels_of(problem: Problem, weight: np.ndarray) -> np.ndarray | None:
+    """Return a weight as `convolve` reads it; None where it reads the weight itself."""
+    if _run_channels.fits(problem):
+        return None
+    plan = plan_of(problem, False)
+    return _laid_out(plan, weight, threads_for(plan.effort)) if plan.phases else None
 
 
 def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:

@@ -121,7 +121,7 @@ class Plan:
             found.append(part.reach if part else (0, 0))
         return found
 
-    @lru_cache(maxsize=8)  # noqa: B019  (plans live in a cache themselves)
+    @lru_cache(maxsize=1024)  # noqa: B019  (plans live in a cache themselves, as many)
     def regions(self, budget: int, readable: bool) -> tuple[np.ndarray, int]:
         """Cut the output into regions whose input is read in place, or copied to the buffer.
 

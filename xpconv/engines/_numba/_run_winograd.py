@@ -109,26 +109,22 @@ def convolve(
     bias: np.ndarray | None,
     turned: bool,
     activation: str | None = None,
+    kernels: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return y (N, OH, OW, O); with ``turned`` dx (N, H, W, C) for ``x = dy``.
 
     What is not finite would spread over a tile; then the sums of the definition are formed instead.
+    ``kernels`` are what `kernels_of` made of the weight before.
     """
-    if not np.isfinite(weight).all():
+    if kernels is None:
+        kernels = kernels_of(problem, weight, turned)
+    if kernels is None:
         return _run.convolve(problem, x, weight, bias, turned, activation)
     work = _work_of(problem, turned)
     tiling, outs, lane = work.tiling, work.tiling.out[2], 2 * work.lanes
     threads = threads_for(work.flops)
     y = aligned(problem.batch * math.prod(tiling.out), x.dtype)
     start = np.zeros(outs, x.dtype) if bias is None else flat(bias)
-    blocks, inner = math.ceil(outs / lane), tiling.size[3]
-    kernels = aligned(blocks * work.points * apart(inner * lane), x.dtype)
-    plain = np.require(weight, requirements=["C", "W"]).reshape(*weight.shape[:2], 9)
-    share(
-        lambda a, b: transform_kernels(tiling.m, plain, turned, kernels, lane, a, b),
-        blocks,
-        1 if kernels.size < LAID_OUT_ALONE else threads,
-    )
     pieces = work.pieces(work.budget(threads), 1 if threads == 1 else 4 * threads)
     rooms = work.rooms(pieces, lane)
     source, steps = memory(x)
@@ -149,6 +145,23 @@ def convolve(
         if doubtful
         else y.reshape(problem.batch, *tiling.out)
     )
+
+
+def kernels_of(problem: Problem, weight: np.ndarray, turned: bool) -> np.ndarray | None:
+    """Return a weight transformed, as `convolve` reads it; None where it is not finite."""
+    if not np.isfinite(weight).all():
+        return None
+    work = _work_of(problem, turned)
+    tiling, lane = work.tiling, 2 * work.lanes
+    blocks, inner = math.ceil(tiling.out[2] / lane), tiling.size[3]
+    kernels = aligned(blocks * work.points * apart(inner * lane), weight.dtype)
+    plain = np.require(weight, requirements=["C", "W"]).reshape(*weight.shape[:2], 9)
+    share(
+        lambda a, b: transform_kernels(tiling.m, plain, turned, kernels, lane, a, b),
+        blocks,
+        1 if kernels.size < LAID_OUT_ALONE else threads_for(work.flops),
+    )
+    return kernels
 
 
 def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
