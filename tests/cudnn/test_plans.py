@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import xpconv
-from tests.cudnn.host import Stream
+from tests.cudnn import host, stand_in
 from tests.engines.test_engines import problem_of
 from tests.refusals import refused
 from xpconv import engines
@@ -78,6 +78,22 @@ def test_the_workspace_is_bounded(chosen: Any) -> None:
     for budget, kernel in [(4096, "large"), (4095, "plain"), (1, "plain"), ("1MB", "large")]:
         with xpconv.conv_workspace(budget):
             assert chosen() == kernel
+
+
+def test_the_workspace_is_a_gibibyte_at_most_where_nothing_is_said(
+    machine: Any, chosen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for size, kernel in [(2**29, "large"), (2**29 + 1, "plain")]:
+        _plans.forget()
+        monkeypatch.setitem(stand_in.KERNELS, "large", (set(), size))  # for each of two images
+        monkeypatch.setattr(host.Memory, "__init__", lambda self, size: taken(self, size))
+        assert chosen() == kernel
+
+
+def taken(memory: host.Memory, size: int) -> None:
+    """Memory that nobody writes to."""
+    memory.ptr = 1
+    stand_in.Machine.space[1] = size
 
 
 def test_memory_to_work_in_is_taken_and_given_back(machine: Any, chosen: Any) -> None:
@@ -221,7 +237,7 @@ def test_no_plan_is_made_while_a_graph_is_captured(
     machine: Any, chosen: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen()
-    monkeypatch.setattr(Stream, "capturing", True)
+    monkeypatch.setattr(host.Stream, "capturing", True)
     chosen()  # this one is there
     with pytest.raises(RuntimeError, match=r"the forward of .*batch 3.*take the same step once"):
         chosen(batch=3)
