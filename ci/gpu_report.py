@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import platform
 import re
 import subprocess
@@ -19,11 +20,25 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PACKAGES = ("xpconv", "numpy", "array-api-compat", "array-api-extra", "cupy", "torch", "ml_dtypes")
+PACKAGES = (
+    "xpconv",
+    "nvidia-cudnn-frontend",
+    "numpy",
+    "array-api-compat",
+    "array-api-extra",
+    "cupy",
+    "torch",
+    "ml_dtypes",
+)
 OUTCOMES = ("passed", "failed", "errors", "skipped")
 BENCHMARKS = [
-    f"{what}-{how}" for what in ("layers", "networks") for how in ("fp32", "tf32", "bf16")
+    *(f"{what}-{how}" for how in ("fp32", "tf32", "bf16") for what in ("networks", "layers")),
+    "layers-winograd",
+    "layers-cudnn",
+    "networks-cudnn",
+    "cpu",
 ]
+OPTIONAL = ("layers-cudnn", "networks-cudnn")  # where the library is there
 
 
 def cuda_version() -> int:
@@ -130,14 +145,55 @@ def stages(work: Path) -> list[list[str]]:
     """Each stage so far, how it ended and how many seconds it took."""
     lines = (work / "stages.tsv").read_text(encoding="utf-8").splitlines()
     return [
-        [name, "ok" if code == "0" else f"exit status {code}", seconds]
+        [name, _ended(code), seconds]
         for name, code, seconds in (line.split("\t") for line in lines)
     ]
+
+
+def medians(benchmark: Path) -> dict[str, float]:
+    """Seconds of our column for each case of a benchmark's JSON, by its name and mode."""
+    if not benchmark.exists():
+        return {}
+    found = {}
+    for row in json.loads(benchmark.read_text(encoding="utf-8"))["rows"]:
+        ours = row["times"].get("xpconv")
+        if ours:
+            turns = sorted(turn["median"] * ours.get("scale", 1) for turn in ours["turns"])
+            found[f"{row['case']['name']}, {row['case']['mode']}"] = turns[len(turns) // 2]
+    return found
+
+
+def against_the_cpu(work: Path) -> list[str]:
+    """How many times faster the device takes the steps that two cores were timed with, too."""
+    slow, rows = medians(work / "cpu.json"), []
+    for how in ("fp32", "tf32", "bf16"):
+        fast = medians(work / f"networks-{how}.json")
+        rows += [
+            [
+                case,
+                how,
+                f"{1e3 * slow[case]:.1f}",
+                f"{1e3 * fast[case]:.2f}",
+                f"{slow[case] / fast[case]:.0f}",
+            ]
+            for case in slow.keys() & fast.keys()
+        ]
+    header = ["", "on the GPU", "2 cores, ms", "GPU, ms", "times faster"]
+    return ["## Against two cores", table(header, rows)] if rows else []
+
+
+def _ended(code: str) -> str:
+    if code == "0":
+        return "ok"
+    return f"exit status {code}" if code.isdecimal() else code
 
 
 def report(work: Path, facts: list[tuple[str, str]]) -> str:
     """The result file's text: the machine, the tests, then each benchmark's own report."""
     parts = ["# GPU run", table(["", ""], [list(fact) for fact in facts])]
+    doctor = work / "doctor.txt"
+    if doctor.exists():
+        parts += ["## Doctor", f"```\n{doctor.read_text(encoding='utf-8').strip()}\n```"]
     parts += ["## Stages", table(["stage", "", "seconds"], stages(work)), "## Tests"]
     rows, notes = [], []
     for junit in sorted(work.glob("tests-*.xml")):
@@ -148,8 +204,11 @@ def report(work: Path, facts: list[tuple[str, str]]) -> str:
     parts.append(table(["", *OUTCOMES], rows))
     if notes:
         parts.append("\n".join(notes))
+    parts += against_the_cpu(work)
     for name in BENCHMARKS:
         page = work / f"{name}.md"
+        if name in OPTIONAL and not page.exists():
+            continue
         text = page.read_text(encoding="utf-8") if page.exists() else "# No result\n"
         text = re.sub(r"\A# (.*)", rf"# {name}: \1", text)
         parts.append(re.sub(r"^#", "##", text, flags=re.MULTILINE).strip())

@@ -123,3 +123,19 @@ def test_divisors_beyond_32_bits() -> None:
 
 def test_integers_stay_with_the_portable_code() -> None:
     compare(ops.max_pool2d, whole((1, 2, 4, 4), "int64"), kernel_size=2)
+
+
+@pytest.mark.parametrize("size", [1, (2, 3), (4, 3), (8, None)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_adaptive_pools_of_equal_windows(size: Any, dtype: str) -> None:
+    x = laid_out(normal((2, 8, 8, 9), dtype), "channels last")
+    for operation in (ops.adaptive_avg_pool2d, ops.adaptive_max_pool2d):
+        mine = there_and_back(operation, x, size)
+        with portable():
+            theirs = there_and_back(operation, x, size)
+        assert_same(mine, theirs, rtol=1e-6 if dtype == "float32" else 1e-14, atol=1e-6)
+
+
+def test_one_without_a_batch_and_unequal_windows() -> None:
+    for shape, size in (((8, 8, 9), (2, 3)), ((2, 8, 7, 9), (3, 4))):
+        compare(ops.adaptive_avg_pool2d, normal(shape, "float64"), output_size=size)

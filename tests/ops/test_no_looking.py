@@ -36,11 +36,10 @@ def test_shapes_and_dtypes_are_enough(torch: Any, sample: Sample) -> None:
                 assert ghost.device.type == "meta"
 
 
+@pytest.mark.parametrize("backend", ["cupy"], indirect=True)
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
-def test_nothing_waits_for_the_gpu(sample: Sample) -> None:
-    backends.need("cupy")
-    library = backends.Library("cupy")
-    arrays = [None if a is None else library.array(a) for a in sample.arrays()]
+def test_nothing_waits_for_the_gpu(backend: backends.Library, sample: Sample) -> None:
+    arrays = [None if a is None else backend.array(a) for a in sample.arrays()]
     operation = getattr(ops, sample.operation)
     with ops.labels_checked(), backends.never_waiting():
         y, pullback = ops.vjp(operation, *sample.positional(arrays), **sample.keywords(arrays))

@@ -86,7 +86,7 @@ def avg_pool_vjp(
             f"input image {tuple(x.shape[-3:])} smaller than kernel size "
             f"{tuple(along.kernel for along in windows)}"
         )
-    y, back = _with_way_back(xp, batch, windows, count_include_pad, divisor_override)
+    y, back = averages(xp, batch, windows, count_include_pad, divisor_override)
     unbatched = x.ndim < batch.ndim
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
@@ -96,7 +96,7 @@ def avg_pool_vjp(
     return as_given(y, x), pullback
 
 
-def _with_way_back(
+def averages(
     xp: Namespace,
     x: Array,
     windows: tuple[Windows, ...],
