@@ -38,7 +38,7 @@ def fused(monkeypatch: pytest.MonkeyPatch) -> Iterator[blas.Control]:
     need(host.COMPILER, "g++ is not installed: the CUDA bodies are not compiled for the host")
     monkeypatch.setitem(sys.modules, "cupy", host.module())
     monkeypatch.setitem(_bodies.LOOKUPS, "numpy", _cuda.body)
-    monkeypatch.setattr(_primitives, "_numpy", _cupy)
+    monkeypatch.setattr(_primitives, "_portable", _cupy)
     monkeypatch.setattr(winograd, "_compiled", lambda problem: False)
     _launch.kernel.cache_clear()
     with blas.installed(monkeypatch) as control:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given, strategies as st
 
-from tests.engines.test_direct import NEEDED
 from tests.ops import strategies
 from xpconv import engines
 from xpconv.engines import _blas
+from xpconv.engines._numpy import _work
 
 
 @pytest.fixture
@@ -90,11 +90,45 @@ def test_a_forked_child_does_not_wait_for_the_parents_holders(threads: _blas._Sw
 
 def test_another_blas_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_blas, "_switch", lambda: None)
-    with _blas.one_thread():
+    with _blas.one_thread() as held:
+        assert not held
         assert _blas._HOLDERS.count == 0
+    here, seen = threading.get_ident(), []
+    _work.side_by_side(lambda _: seen.append(threading.get_ident()), 9, 1)
+    assert seen == [here] * 9  # it has threads of its own
 
 
-@NEEDED
+def test_it_is_held_while_tasks_run(threads: _blas._Switch, monkeypatch) -> None:
+    monkeypatch.setenv("XPCONV_NUM_THREADS", "3")
+    seen = []
+    _work.side_by_side(lambda _: seen.append(threads.get()), 7, 1)
+    assert seen == [1] * 7
+    assert threads.get() == 3
+
+
+def test_one_built_on_openmp_is_held_on_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: dict[int, int] = {}
+
+    def get() -> int:
+        return counts.get(threading.get_ident(), 4)
+
+    def set_to(count: int) -> None:
+        counts[threading.get_ident()] = count
+
+    monkeypatch.setattr(_blas, "_switch", lambda: _blas._Switch(get, set_to, True))
+    monkeypatch.setattr(_blas, "_MINE", threading.local())
+    monkeypatch.setenv("XPCONV_NUM_THREADS", "3")
+    together, seen = threading.Barrier(3, timeout=30), []
+
+    def work(_: int) -> None:
+        together.wait()
+        seen.append(get())
+
+    _work.side_by_side(work, 3, 1)
+    assert seen == [1, 1, 1]
+    assert get() == 4
+
+
 @given(
     sizes=st.tuples(*(st.integers(0, 40) for _ in range(3))),
     dtype=st.sampled_from(["float32", "float64"]),
@@ -115,7 +149,6 @@ def test_product(sizes: tuple[int, int, int], dtype: str, seed: int, turned: boo
     np.testing.assert_allclose(y, exact, rtol=bound, atol=bound * 8)
 
 
-@NEEDED
 def test_a_product_has_the_same_bits_on_any_number_of_threads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

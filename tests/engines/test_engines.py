@@ -144,7 +144,7 @@ def test_each_engine_is_chosen_for_something() -> None:
     chosen.add(engines.select(dataclasses.replace(wide, dtype="float32", library="numpy")).name)
     possible = set(ENGINES) - {"cudnn"}  # it has tests of its own, with arrays that it takes
     if compiled.refusal() is not None:
-        possible -= {"direct", "winograd"}
+        possible -= {"direct"}
     assert chosen == possible
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -15,7 +16,8 @@ from tests.engines.test_direct import NEEDED, arrays
 from tests.engines.test_engines import problem_of
 from tests.ops import strategies
 from xpconv import engines
-from xpconv.engines import _winograd as filterings, direct, im2col, winograd
+from xpconv.engines import _select, _winograd as filterings, direct, im2col, winograd
+from xpconv.engines._numpy import _winograd, _winograd_weights
 
 FLOAT32 = dataclasses.replace(problem_of(), dtype="float32", library="numpy")
 
@@ -96,6 +98,33 @@ def test_drawn_problems(backend: Library, sizes, pads, dtype: str, seed: int) ->
 BOUNDS = {"F4": 4e-5, "F2": 4e-6, "direct": 8e-6, "im2col": 4e-6}
 
 
+@pytest.fixture(params=[pytest.param("compiled", marks=NEEDED), "arrays"])
+def body(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """NumPy's tiles by compiled bodies, and in array operations."""
+    if request.param == "arrays":
+        monkeypatch.setattr(winograd, "_compiled", lambda _: False)
+    _select._select.cache_clear()
+    yield request.param
+    _select._select.cache_clear()
+
+
+@pytest.mark.parametrize("channels", [1, 8, 64, 256])
+@pytest.mark.parametrize("tile", ["F2", "F4"])
+def test_the_stated_error_of_arrays(
+    tile: str, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(winograd, "_compiled", lambda _: False)
+    for module in (_winograd, _winograd_weights):
+        monkeypatch.setattr(module, "filtering_for", lambda _: getattr(filterings, tile))
+    problem = problem_of(n_in=channels, n_out=64, size=(12, 12))
+    problem = dataclasses.replace(problem, dtype="float32", library="numpy")
+    given = arrays(problem, channels)
+    exact = solved(im2col, problem, *(array.astype(np.float64) for array in given))
+    for engine, name in ((winograd, tile), (im2col, "im2col")):
+        for mine, theirs in zip(solved(engine, problem, *given), exact):
+            assert np.abs(mine - theirs).max() <= BOUNDS[name] * np.abs(theirs).max()
+
+
 @NEEDED
 @pytest.mark.parametrize("channels", [1, 8, 64, 256])
 @pytest.mark.parametrize("tile", ["F2", "F4"])
@@ -121,7 +150,7 @@ WIDE = dataclasses.replace(
 )
 
 
-@NEEDED
+@pytest.mark.usefixtures("body")
 @pytest.mark.parametrize("what", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [(0, 0), (5, 5), (16, 17), (3, 4), (8, 7)])
 @pytest.mark.parametrize("which", ["x", "weight", "dy"])
@@ -154,6 +183,7 @@ def test_small_pieces_and_many_threads_give_the_same_bits(
             np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.mark.usefixtures("body")
 def test_it_is_chosen_where_it_pays_only() -> None:
     big = dataclasses.replace(
         problem_of(n_in=64, n_out=64, size=(56, 56)), dtype="float32", library="numpy"
@@ -162,16 +192,13 @@ def test_it_is_chosen_where_it_pays_only() -> None:
         "lose digits": dataclasses.replace(big, dtype="float64"),
         "not known to be faster": dataclasses.replace(big, library="torch"),
     }
-    if direct.refusal(big) is None:
-        for task in engines.TASKS:
-            assert winograd.drawback(big, task) is None
-            assert engines.select(big, task) is winograd
-        reasons |= {
-            "times as fast": dataclasses.replace(big, in_channels=2),
-            "do not fit": dataclasses.replace(big, in_channels=1024, out_channels=1024),
-        }
-    else:
-        reasons["without compiled bodies"] = big
+    for task in engines.TASKS:
+        assert winograd.drawback(big, task) is None
+        assert engines.select(big, task) is winograd
+    reasons |= {
+        "times as fast": dataclasses.replace(big, in_channels=2),
+        "do not fit": dataclasses.replace(big, in_channels=1024, out_channels=1024),
+    }
     for words, problem in reasons.items():
         assert words in str(winograd.drawback(problem, "forward"))
         assert engines.select(problem) is not winograd

@@ -17,12 +17,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+_OPENMP = 2  # as openblas_get_parallel says
+_MINE = threading.local()
+
 
 class _Switch(NamedTuple):
     """How many threads an OpenBLAS uses."""
 
     get: Callable[[], int]
     set: Callable[[int], None]
+    of_each_thread: bool  # built on OpenMP, where a thread's setting is its own
 
 
 @cache
@@ -37,7 +41,9 @@ def _switch() -> _Switch | None:
         names = (f"{before}openblas_{verb}_num_threads{after}" for verb in ("get", "set"))
         functions: list[Any] = [getattr(library, name, None) for name in names]
         if None not in functions:
-            return _Switch(*functions)
+            parallel = getattr(library, f"{before}openblas_get_parallel{after}", None)
+            own = parallel is not None and parallel() == _OPENMP
+            return _Switch(functions[0], functions[1], own)
     return None
 
 
@@ -81,17 +87,33 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[bool]:
     """Hold NumPy's BLAS at one thread within a ``with`` block, where it is an OpenBLAS.
 
-    It is one setting for the whole process; the last of several holders sets it back.
+    It is one setting for the whole process, if it is not built on OpenMP; the last of several
+    holders sets it back.
+
+    Yields
+    ------
+    bool
+        Whether it is held.
     """
     switch, holders = _switch(), _HOLDERS
     if switch is None:
-        yield
+        yield False
         return
+    if switch.of_each_thread:
+        holders = _Holders()
     holders.enter(switch)
     try:
-        yield
+        yield True
     finally:
         holders.leave(switch)
+
+
+def hold_here() -> None:
+    """Hold BLAS for good in a thread of the library's own, where that is a setting of its own."""
+    switch = _switch()
+    if switch is not None and switch.of_each_thread and not getattr(_MINE, "held", False):
+        _MINE.held = True
+        switch.set(1)

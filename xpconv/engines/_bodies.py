@@ -12,15 +12,21 @@ from typing import Any
 
 from .._arrays import dtype_name
 from .._typing import Array
-from . import _cuda, _numba
+from . import _cuda, _numba, _numpy
 from ._problem import Problem
 
 Body = Callable[..., Any]
 
+
+def _of_numpy(name: str, dtype: str) -> Body | None:
+    """Return the compiled body, if there is one, or the one that NumPy's own functions make."""
+    return _numba.body(name, dtype) or _numpy.body(name, dtype)
+
+
 # library -> (body's name, name of the dtype) -> the body, or None
 LOOKUPS: dict[str, Callable[[str, str], Body | None]] = {
     "cupy": _cuda.body,
-    "numpy": _numba.body,
+    "numpy": _of_numpy,
 }
 
 

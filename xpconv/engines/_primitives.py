@@ -8,7 +8,7 @@ from array_api_compat import is_cupy_namespace, is_numpy_namespace
 
 from .._typing import Namespace
 from .._workspace import workspace_budget
-from . import _cupy, _numpy, _portable
+from . import _cupy, _portable
 
 # Columns that stay in a CPU's cache are written and read several times faster than main memory;
 # elsewhere fewer, larger products win.
@@ -18,8 +18,6 @@ _DEVICE_BYTES = 256 * 2**20
 
 def primitives(xp: Namespace) -> ModuleType:
     """Return the module whose ``gather``, ``scatter`` and ``product_into`` an engine calls."""
-    if is_numpy_namespace(xp):
-        return _numpy
     return _cupy if is_cupy_namespace(xp) else _portable
 
 

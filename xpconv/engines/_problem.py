@@ -117,6 +117,17 @@ class Problem:
         return 2 * places * self.window * self.out_channels
 
     @property
+    def empty(self) -> bool:
+        """Whether there is nothing to multiply."""
+        return 0 in (
+            self.batch,
+            self.in_channels,
+            self.out_channels,
+            *self.in_size,
+            *self.kernel_size,
+        )
+
+    @property
     def padded(self) -> bool:
         """Whether there is any padding."""
         return any(before or after for before, after in self.padding)

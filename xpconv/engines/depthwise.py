@@ -41,9 +41,9 @@ def drawback(problem: Problem, task: str) -> str | None:
 
 def forward(problem: Problem, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Return y (N, OH, OW, C*M), one multiply-add pass for each element of the kernel."""
-    fused = body("depthwise", x)
-    if fused is not None:
-        return fused(problem, x, weight, bias)
+    whole = None if problem.empty else body("depthwise", x)
+    if whole is not None:
+        return whole(problem, x, weight, bias)
     xp = array_namespace(x)
     taps = _taps(xp, problem, weight)
     shape = (problem.batch, *problem.out_size, problem.out_channels)
@@ -66,9 +66,9 @@ def _forward_piece(
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
     """Return dweight (C*M, 1, KH, KW): per element of the kernel, the sum of x times dy."""
-    fused = body("depthwise_weight_grad", x)
-    if fused is not None:
-        return fused(problem, x, dy)
+    whole = None if problem.empty else body("depthwise_weight_grad", x)
+    if whole is not None:
+        return whole(problem, x, dy)
     xp = array_namespace(x)
     count = math.prod(problem.kernel_size)
     dtaps = xp.zeros((count, problem.out_channels), dtype=x.dtype, device=device(x))
@@ -83,9 +83,9 @@ def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
 
 def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     """Return dx (N, H, W, C): every element of the kernel sends dy back to what it met."""
-    fused = body("depthwise_input_grad", dy)
-    if fused is not None:
-        return fused(problem, dy, weight)
+    whole = None if problem.empty else body("depthwise_input_grad", dy)
+    if whole is not None:
+        return whole(problem, dy, weight)
     xp = array_namespace(dy)
     taps = _taps(xp, problem, weight)
     shape = (problem.batch, *problem.in_size, problem.in_channels)

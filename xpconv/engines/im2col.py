@@ -17,14 +17,17 @@ from array_api_compat import array_namespace, device
 
 from .._arrays import add_at
 from .._typing import Array, Namespace
+from ._activation import clipped
 from ._bias import with_bias
 from ._bodies import body, has_body
+from ._engine import ACTIVATIONS
 from ._kernel_matrices import kernel_matrices, kernels_back, turned_matrices
 from ._pieces import Piece, add_back, cut, empty_cut, pieces
 from ._primitives import column_budget, primitives
 from ._problem import Problem
 
 __all__ = [
+    "activations",
     "drawback",
     "exact",
     "forward",
@@ -37,6 +40,7 @@ __all__ = [
 
 name = "im2col"
 exact = True
+activations = frozenset(ACTIVATIONS)
 
 
 def refusal(problem: Problem) -> str | None:
@@ -54,14 +58,23 @@ def takes_half(problem: Problem) -> bool:
     return has_body("im2col_forward", problem)
 
 
-def forward(problem: Problem, x: Array, weight: Array, bias: Array | None = None) -> Array:
+def forward(
+    problem: Problem,
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    activation: str | None = None,
+) -> Array:
     """Return y (N, OH, OW, O) = columns @ kernels, one piece after the other."""
+    whole = None if problem.empty else body("convolve", x)
+    if whole is not None:
+        return whole(problem, x, weight, bias, activation)
     fused = body("im2col_forward", x)
     if fused is not None:
-        return fused(problem, x, weight, bias)
+        return clipped(fused(problem, x, weight, bias), activation)
     xp = array_namespace(x)
     y = _products(xp, problem, x, kernel_matrices(xp, problem, weight))
-    return with_bias(y, bias)
+    return clipped(with_bias(y, bias), activation)
 
 
 def _products(xp: Namespace, problem: Problem, x: Array, kernels: Array) -> Array:
@@ -86,6 +99,9 @@ def _forward_piece(
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
     """Return dweight (O, C/G, KH, KW) = dy^T @ columns, summed over the pieces in order."""
+    whole = None if problem.empty else body("convolve_weight_grad", x)
+    if whole is not None:
+        return whole(problem, x, dy)
     fused = body("im2col_weight_grad", x)
     if fused is not None:
         return fused(problem, x, dy)
@@ -114,6 +130,9 @@ def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     With stride 1 it is a convolution of dy with the kernels turned around, which gathers. Else, or
     where dy has far more channels than x, it is col2im of dy @ kernels, which scatters.
     """
+    whole = None if problem.empty else body("convolve_input_grad", dy)
+    if whole is not None:
+        return whole(problem, dy, weight)
     fused = body("im2col_input_grad", dy)
     if fused is not None:
         return fused(problem, dy, weight)

@@ -8,11 +8,14 @@ from array_api_compat import array_namespace, device
 
 from .._arrays import put
 from .._typing import Array, Namespace
-from ._bodies import has_body
+from ._activation import clipped
+from ._bodies import body, has_body
+from ._engine import ACTIVATIONS
 from ._problem import Problem
 from ._product import matmul
 
 __all__ = [
+    "activations",
     "drawback",
     "exact",
     "forward",
@@ -25,6 +28,7 @@ __all__ = [
 
 name = "pointwise"
 exact = True
+activations = frozenset(ACTIVATIONS)
 
 
 def refusal(problem: Problem) -> str | None:
@@ -48,15 +52,28 @@ def takes_half(problem: Problem) -> bool:
     return has_body("matmul", problem)
 
 
-def forward(problem: Problem, x: Array, weight: Array, bias: Array | None = None) -> Array:
+def forward(
+    problem: Problem,
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    activation: str | None = None,
+) -> Array:
     """Return y (N, OH, OW, O): (N*OH*OW, C) @ (C, O)."""
+    whole = None if problem.empty else body("convolve", x)
+    if whole is not None:  # the input is its own matrix of columns there, too
+        return whole(problem, x, weight, bias, activation)
     xp = array_namespace(x)
     y = matmul(_rows(xp, x[_steps(problem)]), _matrix(xp, weight).T, bias)
-    return xp.reshape(y, (problem.batch, *problem.out_size, problem.out_channels))
+    y = xp.reshape(y, (problem.batch, *problem.out_size, problem.out_channels))
+    return clipped(y, activation)
 
 
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
     """Return dweight (O, C, 1, 1): (O, N*OH*OW) @ (N*OH*OW, C)."""
+    whole = None if problem.empty else body("convolve_weight_grad", x)
+    if whole is not None:
+        return whole(problem, x, dy)
     xp = array_namespace(x)
     dweight = matmul(_rows(xp, dy).T, _rows(xp, x[_steps(problem)]))
     return xp.reshape(dweight, (problem.out_channels, problem.in_channels, *problem.kernel_size))
@@ -64,6 +81,9 @@ def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
 
 def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     """Return dx (N, H, W, C): (N*OH*OW, O) @ (O, C), zero where the stride skips the input."""
+    whole = None if problem.empty else body("convolve_input_grad", dy)
+    if whole is not None:
+        return whole(problem, dy, weight)
     xp = array_namespace(dy)
     dx = matmul(_rows(xp, dy), _matrix(xp, weight))
     dx = xp.reshape(dx, (problem.batch, *problem.out_size, problem.in_channels))

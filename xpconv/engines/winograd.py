@@ -19,9 +19,10 @@ from collections.abc import Callable
 from .._typing import Array
 from . import _numba, _portable_winograd as portable
 from ._activation import clipped
+from ._bodies import body
 from ._engine import ACTIVATIONS
 from ._problem import Problem
-from ._winograd import gain, kernels_fit
+from ._winograd import gain, gain_of_arrays, kernels_fit
 
 __all__ = [
     "activations",
@@ -63,12 +64,11 @@ def drawback(problem: Problem, task: str) -> str | None:
         return f"it would lose digits of {problem.dtype}"
     if problem.library != "numpy":
         return "it is not known to be faster on this library"
-    if (reason := _numba.refusal()) is not None:
-        return f"it is not faster without compiled bodies: {reason}"
     if not kernels_fit(problem):
         return "the transformed kernels do not fit into the cache"
-    times = gain(problem, task)
-    return None if times > 1.1 else f"it would be {times:.1f} times as fast as the definition"
+    compiled = _compiled(problem)
+    times, least = (gain if compiled else gain_of_arrays)(problem, task), 1.1 if compiled else 1.3
+    return None if times > least else f"it would be {times:.1f} times as fast as the definition"
 
 
 def _compiled(problem: Problem) -> bool:
@@ -84,6 +84,9 @@ def forward(
 ) -> Array:
     """Return y (N, OH, OW, O)."""
     if not _compiled(problem):
+        own = body("winograd_convolve", x)
+        if own is not None:
+            return own(problem, x, weight, bias, activation, turned=False)
         return clipped(portable.convolve(problem, x, weight, bias, turned=False), activation)
     from ._numba import _run_winograd
 
@@ -105,6 +108,9 @@ def prepare(
 def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
     """Return dweight (O, C, 3, 3)."""
     if not _compiled(problem):
+        own = body("winograd_weight_grad", x)
+        if own is not None:
+            return own(problem, x, dy)
         return portable.weight_gradient(problem, x, dy)
     from ._numba import _run_winograd
 
@@ -114,6 +120,9 @@ def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
 def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     """Return dx (N, H, W, C)."""
     if not _compiled(problem):
+        own = body("winograd_convolve", dy)
+        if own is not None:
+            return own(problem, dy, weight, None, None, turned=True)
         return portable.convolve(problem, dy, weight, None, turned=True)
     from ._numba import _run_winograd
 

@@ -42,7 +42,6 @@ _BODIES = {
     "max_pool_grad": "_max_pool",
     "normalise": "_batch_norm",
     "normalise_relu": "_batch_norm",
-    "product": "_product",
     "relu": "_relu",
     "relu_grad": "_relu",
     "sgd": "_step",

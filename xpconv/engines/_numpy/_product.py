@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._blas import one_thread
-from .._scratch import aligned
-from .._threads import each, thread_count
+from ._work import memory, side_by_side
 
 _ALONE = 2**24  # multiplications; less is done before a second thread has woken up
 _WIDTH = 256  # rows or columns of a part, at least
@@ -20,21 +19,21 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     depend on how many threads there are.
     """
     m, n = a.shape[0], b.shape[1]
-    with one_thread():
-        if m * n * a.shape[1] < _ALONE:
+    if m * n * a.shape[1] < _ALONE:
+        with one_thread():
             y: np.ndarray = np.matmul(a, b)
             return y
-        y = aligned(m * n, a.dtype).reshape(m, n)
-        by_rows, longer = m >= n, max(m, n)
-        parts = min(_PARTS, 1 << max(1, longer // _WIDTH).bit_length() - 1)  # a power of two
-        edges = [k * longer // parts for k in range(parts + 1)]
+    y = memory((m, n), a.dtype)
+    by_rows, longer = m >= n, max(m, n)
+    parts = min(_PARTS, 1 << max(1, longer // _WIDTH).bit_length() - 1)  # a power of two
+    edges = [k * longer // parts for k in range(parts + 1)]
 
-        def work(part: int) -> None:
-            own = slice(edges[part], edges[part + 1])
-            if by_rows:
-                np.matmul(a[own], b, out=y[own])
-            else:
-                np.matmul(a, b[:, own], out=y[:, own])
+    def work(part: int) -> None:
+        own = slice(edges[part], edges[part + 1])
+        if by_rows:
+            np.matmul(a[own], b, out=y[own])
+        else:
+            np.matmul(a, b[:, own], out=y[:, own])
 
-        each(work, parts, thread_count())
-        return y
+    side_by_side(work, parts, 0)
+    return y

@@ -1,0 +1,114 @@
+"""Convolutions on NumPy without compiled bodies: threads, pieces, what is not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+import pytest
+
+import xpconv
+from tests import reference
+from xpconv import engines, ops
+from xpconv.engines._numpy import _cuts, _weights, _winograd_weights
+
+# x, weight, options; every way that tasks are cut
+CASES = {
+    "columns": ((5, 20, 19, 18), (24, 20, 3, 3), {"padding": 1}),
+    "winograd": ((5, 16, 18, 18), (24, 16, 3, 3), {"padding": 1}),
+    "few channels": ((5, 1, 28, 28), (6, 1, 5, 5), {"padding": 2}),
+    "many outputs": ((4, 3, 24, 24), (32, 3, 7, 7), {"stride": 2, "padding": 3}),
+    "strided": ((5, 16, 30, 30), (20, 16, 3, 3), {"stride": 2, "padding": 1}),
+    "one image": ((1, 8, 50, 50), (9, 8, 3, 3), {"stride": 2}),
+    "wide kernels": ((6, 64, 5, 5), (48, 64, 3, 3), {"padding": 1}),
+    "pixels": ((5, 40, 10, 10), (50, 40, 1, 1), {}),
+    "narrow groups": ((5, 32, 20, 20), (32, 4, 3, 3), {"padding": 1, "groups": 8}),
+    "wide groups": ((5, 36, 15, 15), (40, 18, 3, 3), {"stride": 2, "groups": 2}),
+    "depthwise": ((5, 24, 20, 20), (24, 1, 3, 3), {"padding": 1, "groups": 24}),
+    "depthwise, strided": ((5, 24, 20, 20), (48, 1, 3, 3), {"stride": 2, "groups": 24}),
+    "depthwise, long rows": ((2, 300, 3, 33), (300, 1, 3, 3), {"padding": 1, "groups": 300}),
+    "signals": ((5, 24, 200), (24, 1, 5), {"stride": 2, "groups": 24}),
+}
+EACH = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+
+
+@pytest.fixture(autouse=True)
+def arrays_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No compiled engine, and pieces so short that small problems are cut, too."""
+    monkeypatch.setattr(_cuts, "_SHORT", 1000)
+    monkeypatch.setattr(_weights, "_SUM", 2**14)
+    monkeypatch.setattr(_winograd_weights, "_SUM", 2**14)
+    monkeypatch.setattr(engines.winograd, "_compiled", lambda _: False)
+    with xpconv.engine("winograd", "pointwise", "depthwise", "im2col"):
+        yield
+
+
+def drawn(case: tuple, dtype: str = "float32") -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(5)
+    x, weight = (rng.normal(size=shape).astype(dtype) for shape in case[:2])
+    return x, weight
+
+
+def solved(case: tuple, x: np.ndarray, weight: np.ndarray) -> list[np.ndarray]:
+    """Return y, dx and dweight, with rows of y as its own gradient."""
+    function = ops.conv1d if x.ndim == 3 else ops.conv2d
+    y, back = ops.vjp(function, x, weight, **case[2])
+    dx, dweight = back(y[..., ::-1])
+    return [y, dx, dweight]
+
+
+@EACH
+def test_any_number_of_threads_gives_the_same_bits(case, monkeypatch) -> None:
+    results = []
+    for count in (1, 2, 3, 8):
+        monkeypatch.setenv("XPCONV_NUM_THREADS", str(count))
+        results.append(solved(case, *drawn(case)))
+    for result in results[1:]:
+        for one, other in zip(results[0], result, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@cache
+def by_the_loops(name: str) -> list[np.ndarray]:
+    """Return what `solved` should."""
+    x_shape, weight_shape, options = CASES[name]
+    x, weight = drawn(CASES[name], "float64")
+    missing = 4 - x.ndim  # signals are images of one row
+    x, weight = (a.reshape(*a.shape[:2], *(1,) * missing, *a.shape[2:]) for a in (x, weight))
+    n = 2 - missing
+    steps = (1,) * missing + (options.get("stride", 1),) * n
+    pads = ((0, 0),) * missing + ((options.get("padding", 0),) * 2,) * n
+    rest = (steps, pads, (1, 1), options.get("groups", 1))
+    y = reference.conv(x, weight, None, *rest)
+    dx, dweight, _ = reference.conv_gradients(x, weight, y[..., ::-1], *rest)
+    y = y.reshape(*y.shape[:2], *y.shape[2 + missing :])
+    return [y, dx.reshape(x_shape), dweight.reshape(weight_shape)]
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("budget", [1, 20_000, 10**6])
+def test_pieces_of_any_size_against_the_loops(name: str, budget: int) -> None:
+    with xpconv.conv_workspace(budget):
+        results = solved(CASES[name], *drawn(CASES[name], "float64"))
+    for mine, theirs in zip(results, by_the_loops(name), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-12 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("what", [np.nan, np.inf])
+@pytest.mark.parametrize("case", ["narrow groups", "wide groups", "depthwise", "winograd"])
+def test_what_is_not_finite_stays_in_its_group(case: str, what: float) -> None:
+    x, weight = drawn(CASES[case])
+    x[1, 5, 7, 7] = what
+    with np.errstate(invalid="ignore"):
+        y, dx, _ = solved(CASES[case], x, weight)
+        groups = CASES[case][2].get("groups", 1)
+        seen = [
+            ops.conv2d(own, kernels, **CASES[case][2] | {"groups": 1})
+            for own, kernels in zip(np.split(x, groups, 1), np.split(weight, groups))
+        ]
+    assert not np.isfinite(y).all()
+    np.testing.assert_array_equal(np.isfinite(y), np.isfinite(np.concatenate(seen, 1)))
+    mine = 5 // (x.shape[1] // groups) if groups > 1 else 0
+    for g, part in enumerate(np.split(dx, groups, 1)):
+        assert np.isfinite(part).all() == (g != mine)

@@ -1,0 +1,36 @@
+"""Whole convolutions for NumPy arrays without the extra ``fast``: tasks for the pool of threads.
+
+Each task gathers what it multiplies into a buffer that stays in a core's caches, and lets BLAS,
+held at one thread, multiply it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+# body -> the module here, and the function's name
+_BODIES = {
+    "depthwise": ("_depthwise", "forward"),
+    "depthwise_input_grad": ("_depthwise", "input_grad"),
+    "depthwise_weight_grad": ("_depthwise", "weight_grad"),
+    "convolve": ("_convolve", "forward"),
+    "convolve_input_grad": ("_convolve", "input_grad"),
+    "convolve_weight_grad": ("_weights", "weight_grad"),
+    "product": ("_product", "product"),
+    "winograd_convolve": ("_winograd", "convolve"),
+    "winograd_weight_grad": ("_winograd_weights", "weight_gradient"),
+}
+_HALF = ("float16", "bfloat16")  # BLAS has no products of them
+
+
+@cache
+def body(name: str, dtype: str) -> Callable[..., Any] | None:
+    """Return NumPy's own function of this name, or None where there is none."""
+    if name not in _BODIES or dtype in _HALF:
+        return None
+    module, function = _BODIES[name]
+    found: Callable[..., Any] = getattr(import_module(f".{module}", __name__), function)
+    return found

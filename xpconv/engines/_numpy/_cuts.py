@@ -1,0 +1,81 @@
+"""How a convolution is cut for NumPy: images and rows into pieces, groups into blocks."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from .._pieces import Piece
+from .._problem import Problem
+from ._work import PIECE, piece_bytes
+
+# A piece takes 300 us at least. Every call of NumPy gives the interpreter's lock away and has to
+# get it back; threads with shorter pieces spend their time waiting for it.
+_SHORT = 300_000
+_BYTES_A_NANOSECOND, _OPERATIONS_A_NANOSECOND = 15, 200  # of one core, about
+_ROWS = 256  # of columns, where kernels are large: fewer make slow products
+_WIDE = 16  # channels of a block: products of fewer columns are slow
+
+
+def cuts(problem: Problem, row_bytes: int, budget: int, *, operations: int = 0) -> list[Piece]:
+    """Cut batch and rows into pieces of about ``budget`` bytes.
+
+    A place of the output takes ``row_bytes`` and so many ``operations``. Where that leaves them
+    long enough there are at least four pieces, of one size.
+    """
+    height, *rest = problem.out_size
+    width = math.prod(rest)
+    image = height * width
+    total = problem.batch * image
+    place = row_bytes / _BYTES_A_NANOSECOND + operations / _OPERATIONS_A_NANOSECOND
+    shares = 2 ** min(2, max(1, int(total * place / _SHORT)).bit_length() - 1)
+    wanted = max(1, min(budget // max(1, row_bytes), -(-total // shares)))
+    if wanted >= image or height == 1:
+        images = max(1, wanted // image)
+        return [Piece(a, b, 0, height) for a, b in _even(problem.batch, images)]
+    rows = _even(height, max(1, wanted // width))
+    return [Piece(n, n + 1, top, bottom) for n in range(problem.batch) for top, bottom in rows]
+
+
+def _even(length: int, step: int) -> list[tuple[int, int]]:
+    """Cut a length into parts of equal size, no longer than ``step``."""
+    count = -(-length // step)
+    return list(pairwise(k * length // count for k in range(count + 1)))
+
+
+def of_images(pieces: list[Piece]) -> list[list[Piece]]:
+    """Put the pieces of the same images together."""
+    return [list(some) for _, some in itertools.groupby(pieces, lambda piece: piece.first)]
+
+
+def column_pieces(problem: Problem, dtype: np.dtype) -> list[Piece]:
+    """Cut for products of columns; longer pieces where the kernels, read for each, are large."""
+    row = place_bytes(problem, dtype)
+    kernels = problem.out_channels * problem.window * dtype.itemsize
+    least = max(PIECE, min(4 * PIECE, _ROWS * row)) if kernels > PIECE // 4 else PIECE
+    operations = 2 * problem.window * problem.out_channels
+    return cuts(problem, row, piece_bytes(least), operations=operations)
+
+
+def place_bytes(problem: Problem, dtype: np.dtype) -> int:
+    """Return the bytes that one place of the output takes in a piece of columns."""
+    columns = 0 if is_matrix(problem) else problem.window * problem.groups
+    read = problem.in_channels * min(math.prod(problem.stride), math.prod(problem.kernel_size))
+    return (columns + read + problem.out_channels) * dtype.itemsize
+
+
+def is_matrix(problem: Problem) -> bool:
+    """Whether the input is its own matrix of columns."""
+    return math.prod(problem.kernel_size) == 1 and problem.unit_stride and not problem.padded
+
+
+def in_blocks(problem: Problem) -> Problem:
+    """Return the problem with several groups as one, where they are too narrow for products."""
+    groups, narrow = problem.groups, min(problem.group_in, problem.group_out)
+    most = min(groups, max(1, _WIDE // narrow))
+    together = next(k for k in range(most, 0, -1) if groups % k == 0)
+    return replace(problem, groups=groups // together)

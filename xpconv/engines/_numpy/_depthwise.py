@@ -1,0 +1,207 @@
+"""Depthwise convolutions on NumPy: rows times rows, summed over the elements of the kernel.
+
+A row of the output is a sum of rows of the input, each moved along and multiplied by one number per
+channel. `einsum` forms such sums in one pass, as fast as its innermost run is long; so that it is
+long, the kernel's numbers are repeated for every place of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from .._pieces import Piece, input_region
+from .._problem import Problem
+from ._columns import pad_into
+from ._cuts import cuts, of_images
+from ._finish import finish
+from ._scatter import meetings
+from ._work import buffers, memory, piece_bytes, side_by_side
+
+_RUN = 8192  # numbers of a row at a time: with the kernel's they stay in a core's caches
+_BYTES = 4 * 2**20  # of a piece
+_LANES = 8
+
+
+def forward(
+    problem: Problem,
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    activation: str | None = None,
+) -> np.ndarray:
+    """Return y (N, OH, OW, C*M)."""
+    if problem.ndim == 1:
+        return forward(_raised(problem), x[:, None], weight[:, :, None], bias, activation)[:, 0]
+    y = memory((problem.batch, *problem.out_size, problem.out_channels), x.dtype)
+    taps = _taps(problem, weight)
+    pieces = cuts(problem, _place_bytes(problem, x.dtype), piece_bytes(_BYTES))
+    places, kernel, run = _axes(problem)
+
+    def work(number: int) -> None:
+        piece = pieces[number]
+        part = y[piece.output]
+        (windows,) = _windows(problem, x, piece)
+        rows = part.reshape(windows.shape[: problem.ndim] + windows.shape[-1:])
+        for some in _runs(problem):
+            own = taps[..., : some.stop - some.start]
+            np.einsum(
+                windows[..., some], places + kernel + run, own, kernel + run, places + run,
+                out=rows[..., some],
+            )  # fmt: skip
+        finish(part, bias, activation)
+
+    side_by_side(work, len(pieces), 2 * _BYTES)
+    return y
+
+
+def weight_grad(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
+    """Return dweight (C*M, 1, KH, KW): lanes of pieces, each with its sums in a fixed order."""
+    if problem.ndim == 1:
+        return weight_grad(_raised(problem), x[:, None], dy[:, None])[:, :, 0]
+    pieces = cuts(problem, _place_bytes(problem, x.dtype), piece_bytes(_BYTES))
+    lanes = min(_LANES, len(pieces))
+    places, kernel, run = _axes(problem)
+    length = _width(problem) * problem.out_channels
+    sums = np.zeros((lanes, *problem.kernel_size, length), x.dtype)
+
+    def work(lane: int) -> None:
+        for piece in pieces[lane::lanes]:
+            part = dy[piece.output]
+            windows, more = _windows(problem, x, piece, (*problem.kernel_size, length))
+            rows = part.reshape(windows.shape[: problem.ndim] + windows.shape[-1:])
+            for some in _runs(problem):
+                width = some.stop - some.start
+                np.einsum(
+                    windows[..., some], places + kernel + run, rows[..., some], places + run,
+                    kernel + run, out=more[..., :width],
+                )  # fmt: skip
+                sums[lane, ..., :width] += more[..., :width]
+
+    side_by_side(work, lanes, 2 * _BYTES)
+    every = sums.reshape(lanes, *problem.kernel_size, -1, problem.out_channels)
+    dtaps = np.add.reduce(every, axis=(0, -2))  # (KH, KW, C*M)
+    return np.ascontiguousarray(np.moveaxis(dtaps, -1, 0))[:, None]
+
+
+def input_grad(problem: Problem, dy: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return dx (N, H, W, C): a convolution where the stride is 1, else sums sent back."""
+    if problem.ndim == 1:
+        return input_grad(_raised(problem), dy[:, None], weight[:, :, None])[:, 0]
+    turned, several = problem.input_problem(), problem.group_out
+    if turned is None:
+        return _sent_back(problem, dy, weight)
+    # Each of the M outputs of a channel is turned on its own; their sum is the gradient.
+    apart = replace(turned, out_channels=problem.out_channels, groups=problem.out_channels)
+    every = forward(apart, dy, np.flip(weight, axis=tuple(range(2, weight.ndim))), None)
+    if several == 1:
+        return every
+    summed: np.ndarray = np.add.reduce(every.reshape(*every.shape[:-1], -1, several), axis=-1)
+    return summed
+
+
+def _sent_back(problem: Problem, dy: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Every element of the kernel sends dy back to what it met; an image's sums by one thread."""
+    dx = memory((problem.batch, *problem.in_size, problem.in_channels), dy.dtype)
+    several = problem.group_out
+    taps = np.moveaxis(weight[:, 0].reshape(problem.out_channels, -1), 0, -1)  # (KH*KW, C*M)
+    tasks = of_images(
+        cuts(problem, 2 * problem.out_channels * dy.dtype.itemsize, piece_bytes(_BYTES))
+    )
+
+    def work(number: int) -> None:
+        first, last = tasks[number][0][:2]
+        target = dx[first:last]
+        target[...] = 0
+        for piece in tasks[number]:
+            part = dy[piece.output]
+            (space,) = buffers(dy.dtype, (part.size,))
+            for tap, outs, ins in meetings(problem, piece):
+                seen = part[(slice(None), *outs)]
+                product = np.multiply(seen, taps[tap], out=space[: seen.size].reshape(seen.shape))
+                if several > 1:
+                    split = product.reshape(*seen.shape[:-1], problem.in_channels, several)
+                    product = np.add.reduce(split, axis=-1)
+                target[(slice(None), *ins)] += product
+
+    side_by_side(work, len(tasks), 2 * _BYTES)
+    return dx
+
+
+def _windows(
+    problem: Problem, x: np.ndarray, piece: Piece, *more: tuple[int, ...]
+) -> list[np.ndarray]:
+    """Return what each row of a piece meets, (n, OH, KH, KW, OW * C*M), and ``more`` buffers."""
+    start, stop = input_region(problem, piece)
+    images, several = x[piece.first : piece.last, ..., None], problem.group_out
+    (*_, width), (*spreads, spread) = problem.kernel_size, problem.dilation
+    (*down, across), (*steps, step) = problem.out_size, problem.stride
+    corner = (start, *(-before for before, _ in problem.padding[1:]))
+    size = [s + sum(p) for s, p in zip(problem.in_size, problem.padding, strict=True)]
+    size = [stop - start, *size[1:-1], (across - 1) * step + spread * (width - 1) + 1]
+    numbers = (problem.in_channels, several)
+    if step == 1:
+        shape = (len(images), *size, *numbers)
+        rows, *rest = buffers(x.dtype, shape, *more)
+        pad_into(rows, images, corner)
+        n, *spatial, w, _, c = rows.strides
+        along = spread * w
+    else:  # laid out so that a row's places lie side by side
+        shape = (len(images), *size[:-1], width, across, *numbers)
+        rows, *rest = buffers(x.dtype, shape, *more)
+        for k in range(width):
+            part = rows[(..., k, *(slice(None),) * 3)]
+            first = corner[-1] + k * spread
+            pad_into(part, images, (*corner[:-1], first), step)
+        n, *spatial, along, _, _, c = rows.strides
+    down[0] = piece.bottom - piece.top
+    shape = (len(images), *down, *problem.kernel_size, across * problem.out_channels)
+    moved = [b * s for b, s in zip(spatial, steps, strict=True)]
+    taps = [b * d for b, d in zip(spatial, spreads, strict=True)]
+    return [as_strided(rows, shape, (n, *moved, *taps, along, c), writeable=False), *rest]
+
+
+def _axes(problem: Problem) -> tuple[list[int], list[int], list[int]]:
+    """Name the axes of `_windows` for `einsum`: rows of the output, the kernel, and the run."""
+    n = problem.ndim
+    return list(range(n)), list(range(n, 2 * n)), [2 * n]
+
+
+def _taps(problem: Problem, weight: np.ndarray) -> np.ndarray:
+    """(C*M, 1, KH, KW) -> (KH, KW, width * C*M)."""
+    kernels = np.moveaxis(weight[:, 0], 0, -1)
+    return np.tile(kernels, _width(problem))
+
+
+def _width(problem: Problem) -> int:
+    """Return how many places of a row are summed at a time."""
+    return max(1, min(problem.out_size[-1], _RUN // problem.out_channels))
+
+
+def _runs(problem: Problem) -> Iterator[slice]:
+    """Cut a row's numbers into runs."""
+    step, total = _width(problem), problem.out_size[-1]
+    for begin in range(0, total, step):
+        end = min(begin + step, total)
+        yield slice(begin * problem.out_channels, end * problem.out_channels)
+
+
+def _place_bytes(problem: Problem, dtype: np.dtype) -> int:
+    """Bytes of a piece for each place of the output."""
+    copies = problem.kernel_size[-1] if problem.stride[-1] > 1 else 1
+    return (copies + 2) * problem.stride[0] * problem.out_channels * dtype.itemsize
+
+
+def _raised(problem: Problem) -> Problem:
+    """Return a problem of signals as one of images of one row."""
+    return replace(
+        problem,
+        in_size=(1, *problem.in_size),
+        kernel_size=(1, *problem.kernel_size),
+        stride=(1, *problem.stride),
+        padding=((0, 0), *problem.padding),
+        dilation=(1, *problem.dilation),
+    )
