@@ -20,7 +20,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cuda=$("${PYTHON:-python3}" ci/gpu_report.py cuda)  # the driver's major version, or one line that says why not
+cuda=$("${PYTHON:-python3}" -m ci.gpu_report cuda)  # the driver's major version, or one line that says why not
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -42,7 +42,7 @@ limit=${LIMIT:-590} status=0
 note() { # NAME CODE SECONDS: one line for the report, and the result file as it is by now
     printf '%s\t%s\t%s\n' "$@" >> "$work/stages.tsv"
     [ "$2" = 0 ] || status=1
-    "$python" ci/gpu_report.py write "$work" || status=1
+    "$python" -m ci.gpu_report write "$work" || status=1
 }
 stage() { # NAME SECONDS COMMAND...: run it within its budget and what is left of the whole
     local name=$1 budget=$2 began=$SECONDS code=0
