@@ -59,3 +59,48 @@ def test_as_portable(sizes, pads, dtype: str, budget: str, seed: int) -> None:
     rounding = {"float32": 2e-5, "float64": 1e-13}[dtype]
     for a, b in zip(mine, theirs):
         assert_same([a], [b], rtol=0, atol=rounding * max(1.0, float(np.abs(b).max())))
+
+
+@pytest.mark.parametrize("what", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("which", ["x", "weight", "dy", "everything"])
+@pytest.mark.parametrize("padding", [((1, 1), (1, 1)), ((2, 0), (0, 1))])
+def test_what_is_not_finite_stays_where_it_is(what: float, which: str, padding) -> None:
+    """As the definition has it, signs of infinities included: sums of others keep their values."""
+    problem = dataclasses.replace(
+        problem_of(n_in=5, n_out=6, size=(11, 10)),
+        padding=padding,
+        dtype="float32",
+        library="numpy",
+    )
+    x = normal((2, 11, 10, 5), "float32", 1)
+    weight = normal((6, 5, 3, 3), "float32", 2)
+    dy = normal((2, *problem.out_size, 6), "float32", 3)
+    for name, array in (("x", x), ("dy", dy)):
+        if which == name:
+            array[0, 4, 5, 3] = array[1, -1, -1, 0] = what
+        elif which == "everything":
+            array[...] = what
+    if which == "weight":
+        weight[3, 2, 1, 1] = what
+
+    def tasks(engine) -> list[np.ndarray]:
+        return [
+            engine.forward(problem, x, weight, np.ones(6, "float32")),
+            engine.input_grad(problem, dy, weight),
+            engine.weight_grad(problem, x, dy),
+        ]
+
+    mine = tasks(winograd)
+    with portable(), np.errstate(invalid="ignore"):
+        theirs = tasks(engines.im2col)
+    for a, b in zip(mine, theirs):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)  # NaN and infinities where they are
+
+
+def test_what_overflows_in_a_transform_alone() -> None:
+    """Numbers whose sums are finite by the definition, and not in a transformed tile."""
+    problem = dataclasses.replace(problem_of(n_in=1, n_out=1, size=(8, 8)), dtype="float32")
+    x, weight = np.full((2, 8, 8, 1), 2e38, "float32"), np.full((1, 1, 3, 3), 1e-3, "float32")
+    with portable():
+        expected = engines.im2col.forward(problem, x, weight)
+    np.testing.assert_allclose(winograd.forward(problem, x, weight), expected, rtol=1e-4)

@@ -36,7 +36,7 @@ def convolve(problem: Problem, x: Array, weight: Array, bias: Array | None, turn
         inputs = _input_tiles(xp, problem, filtering, x[images, ...])
         products = matmul(inputs, kernels)  # (36, P, C) @ (36, C, O) -> (36, P, O)
         if fused is not None:
-            fused(problem, filtering, products, y[images, ...], bias)
+            fused(problem, filtering, products, y[images, ...], bias, x[images, ...], weight)
             continue
         flat = xp.reshape(products, (filtering.side**2, products.shape[1] * outs))
         parts = _squared(xp, filtering.outputs, flat)
@@ -56,7 +56,7 @@ def weight_gradient(problem: Problem, x: Array, dy: Array) -> Array:
         sums = add_at(sums, (...,), matmul(xp.permute_dims(inputs, (0, 2, 1)), outputs))
     fused = body("winograd_kernel_grads", x)
     if fused is not None:
-        return fused(filtering, sums)
+        return fused(problem, filtering, sums, x, dy)
     flat = xp.reshape(sums, (points, channels * outs))
     flat = _squared(xp, transposed(filtering.kernels), flat)
     return xp.permute_dims(xp.reshape(flat, (3, 3, channels, outs)), (3, 2, 0, 1))

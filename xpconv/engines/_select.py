@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 
+from .._tf32 import tf32_allowed
 from . import cudnn, depthwise, direct, im2col, pointwise, winograd
 from ._engine import TASKS, Engine
 from ._problem import Problem
@@ -119,6 +120,9 @@ def select(
     seen = _SEEN.get()
     if seen is not None:
         seen.setdefault(problem)
+    match problem:  # on CuPy the choice depends on what products are made in
+        case Problem(library="cupy"):
+            return _select(problem, task, allowed(), declined, tf32_allowed())
     return _select(problem, task, allowed(), declined)
 
 
@@ -141,8 +145,13 @@ def chosen() -> Iterator[dict[Problem, None]]:
 
 @lru_cache(maxsize=4096)
 def _select(
-    problem: Problem, task: str, names: tuple[str, ...], declined: tuple[tuple[str, str], ...]
+    problem: Problem,
+    task: str,
+    names: tuple[str, ...],
+    declined: tuple[tuple[str, str], ...],
+    tf32: bool = False,
 ) -> Engine:
+    """Choose once for each problem; engines ask for ``tf32`` themselves."""
     verdicts = list(_verdicts(problem, task, names, dict(declined)))
     for verdict in verdicts:
         if verdict.reason is None:

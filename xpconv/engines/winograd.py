@@ -23,6 +23,7 @@ from ._bodies import body
 from ._engine import ACTIVATIONS
 from ._problem import Problem
 from ._winograd import gain, gain_of_arrays, kernels_fit
+from ._winograd_on_gpu import drawback_on_gpu
 
 __all__ = [
     "activations",
@@ -59,9 +60,12 @@ def refusal(problem: Problem) -> str | None:
 
 
 def drawback(problem: Problem, task: str) -> str | None:
-    """Where it is not faster, as measured, or not exact enough."""
+    """Where it is not faster, as measured on CPUs and estimated on GPUs, or not exact enough."""
     if problem.dtype != "float32":
         return f"it would lose digits of {problem.dtype}"
+    match problem:
+        case Problem(library="cupy"):
+            return drawback_on_gpu(problem, task)
     if problem.library != "numpy":
         return "it is not known to be faster on this library"
     if not kernels_fit(problem):

@@ -13,8 +13,6 @@ from .._winograd import F2, F4, Filtering, Matrix, tiles, transposed
 from ._geometry import struct
 from ._launch import c_type, extent, index_type, launch
 
-_KERNELS = np.dtype([("outs", np.int64), ("channels", np.int64), ("step", np.int64, (4,))])
-
 
 @cache
 def matrices() -> str:
@@ -81,9 +79,18 @@ def _tiles_in(
 
 
 def winograd_outputs(
-    problem: Problem, filtering: Filtering, products: Array, y: Array, bias: Array | None
+    problem: Problem,
+    filtering: Filtering,
+    products: Array,
+    y: Array,
+    bias: Array | None,
+    x: Array,
+    weight: Array,
 ) -> None:
-    """Write the outputs of products (36, P, O) into y (n, OH, OW, O), made a line before."""
+    """Write the outputs of products (36, P, O) into y (n, OH, OW, O), made a line before.
+
+    Where they are not finite, they are summed by the definition, from x (n, H, W, C) and weight.
+    """
     xp = array_namespace(y)
     channels = y.shape[-1]
     grid = tiles(filtering, problem.out_size)
@@ -100,6 +107,9 @@ def winograd_outputs(
         y,
         None if bias is None else xp.ascontiguousarray(bias),
         geometry,
+        x,
+        weight,
+        _definition(problem, x, weight),
     )
 
 
@@ -114,19 +124,41 @@ def winograd_kernels(filtering: Filtering, weight: Array) -> Array:
     return made
 
 
-def winograd_kernel_grads(filtering: Filtering, sums: Array) -> Array:
-    """Return dweight (O, C, 3, 3) of the sums of products (36, C, O)."""
+def winograd_kernel_grads(
+    problem: Problem, filtering: Filtering, sums: Array, x: Array, dy: Array
+) -> Array:
+    """Return dweight (O, C, 3, 3) of the sums of products (36, C, O).
+
+    Those that are not finite are summed by the definition, from x (N, H, W, C) and dy.
+    """
     xp = array_namespace(sums)
     _, channels, outs = sums.shape
     dweight = xp.empty((outs, channels, 3, 3), dtype=sums.dtype, device=device(sums))
     types = (c_type(sums), _name(filtering, "KernelGrads"), index_type(sums.size))
     plain = xp.ascontiguousarray(sums)
-    launch("winograd", "kernels_out", types, outs * channels, sums, plain, dweight, _at(dweight))
+    at = _at(dweight)
+    sources = (x, _definition(problem, x, dweight), dy, _struct_of(*dy.shape[:3], *_steps(dy)))
+    launch("winograd", "kernels_out", types, outs * channels, sums, plain, dweight, at, *sources)
     return dweight
 
 
 def _at(weight: Array) -> np.ndarray:
     """Return the struct ``Kernels`` of the source."""
-    steps = tuple(step // weight.dtype.itemsize for step in weight.strides)
-    fields = np.asarray([*weight.shape[:2], *steps], dtype=np.int64)
-    return fields.view(np.dtype((np.void, _KERNELS.itemsize)))
+    return _struct_of(*weight.shape[:2], *_steps(weight))
+
+
+def _definition(problem: Problem, x: Array, weight: Array) -> np.ndarray:
+    """Return the struct ``Definition`` of the source."""
+    before = (first for first, _ in problem.padding)
+    _, height, width, channels = x.shape
+    return _struct_of(channels, height, width, *_steps(x), *before, *_steps(weight))
+
+
+def _steps(array: Array) -> tuple[int, ...]:
+    return tuple(step // array.dtype.itemsize for step in array.strides)
+
+
+def _struct_of(*numbers: int) -> np.ndarray:
+    """Return a struct of int64, to be passed by value."""
+    fields = np.asarray(numbers, dtype=np.int64)
+    return fields.view(np.dtype((np.void, fields.nbytes)))
