@@ -51,6 +51,25 @@ def test_no_more_is_kept_than_the_limit(blocks: _scratch._Blocks) -> None:
     assert 0 < blocks.held <= 10**6
 
 
+def test_no_more_is_used_than_was_in_use_at_once(blocks: _scratch._Blocks) -> None:
+    rng = np.random.default_rng(0)
+    arrays: dict[int, np.ndarray] = {}
+    most, kept = 0, 0
+    for k in range(300):
+        if arrays and rng.random() < 0.5:
+            arrays.pop(rng.choice(list(arrays)))
+        else:
+            arrays[k] = aligned(int(rng.integers(1, 9)) * 50_000, FLOAT)
+        most = max(most, blocks.lent)
+        assert blocks.lent >= sum(array.nbytes for array in arrays.values())
+        assert blocks.lent + blocks.held <= most
+        assert blocks.held == sum(size * len(free) for size, free in blocks.free.items())
+        kept = max(kept, blocks.held)
+    assert kept > 0
+    arrays.clear()
+    assert blocks.lent == 0
+
+
 def test_arrays_never_share_memory() -> None:
     def work() -> None:
         for k in range(50):

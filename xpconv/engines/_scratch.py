@@ -8,7 +8,6 @@ to a limit, and serve the next array of their size.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -19,27 +18,49 @@ _MINE = threading.local()
 
 
 class _Blocks:
-    """Unused blocks by their size, so many bytes of them at most."""
+    """Unused blocks by their size: so many bytes at most, and never more than were in use at once.
 
-    def __init__(self, limit: int = 2**26) -> None:
+    The second keeps a training step's peak where it is without them: what one part of it has left
+    goes before another part, of other sizes, gets new memory.
+    """
+
+    def __init__(self, limit: int = 2**28) -> None:
         self.limit = limit
-        self.free: defaultdict[int, list[np.ndarray]] = defaultdict(list)
+        self.free: dict[int, list[np.ndarray]] = {}
         self.held = 0
+        self.lent = 0
+        self.most = 0  # bytes lent at any time
+        self.lock = threading.RLock()  # a loan may end wherever Python collects garbage
 
     def take(self, size: int) -> np.ndarray:
-        # Each of these steps is one that no other thread can interrupt.
-        try:
-            block = self.free[size].pop()
-        except IndexError:
-            return np.empty(size + _LINE, dtype=np.uint8)
-        self.held -= size
-        return block
+        with self.lock:
+            self.lent += size
+            blocks = self.free.get(size)
+            if blocks:
+                self.held -= size
+                return blocks.pop()
+            self.most = max(self.most, self.lent)
+            self._drop(self.lent + self.held - self.most)
+        return np.empty(size + _LINE, dtype=np.uint8)
+
+    def _drop(self, excess: int) -> None:
+        """Let go of so many bytes of unused blocks, or of all."""
+        sizes = sorted(size for size, blocks in self.free.items() if blocks)
+        while excess > 0 and sizes:
+            size = next((size for size in sizes if size >= excess), sizes[-1])
+            self.free[size].pop()
+            self.held -= size
+            excess -= size
+            if not self.free[size]:
+                sizes.remove(size)
 
     def give_back(self, block: np.ndarray, size: int) -> None:
         # It may be called while Python ends, when the module's names are gone.
-        if self.held + size <= self.limit:
-            self.held += size
-            self.free[size].append(block)
+        with self.lock:
+            self.lent -= size
+            if self.held + size <= self.limit:
+                self.held += size
+                self.free.setdefault(size, []).append(block)
 
 
 _BLOCKS = _Blocks()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._scratch import aligned
 from ._jit import jit
 from ._rows import in_parts, rows
 
@@ -60,8 +61,8 @@ def sgd(
     for k, parameter in enumerate(parameters):
         before = gradients[k] if buffers is None else buffers[k]
         given = [_line(array) for array in (parameter, gradients[k], before)]
-        new, buffer = (np.empty(parameter.shape, parameter.dtype) for _ in range(2))
-        flat = (*given, new.reshape(-1), buffer.reshape(-1))
+        new, buffer = (aligned(parameter.size, parameter.dtype) for _ in range(2))
+        flat = (*given, new, buffer)
         size = parameter.size
 
         def work(part: int, a: int, b: int, flat: Any = flat, size: int = size) -> None:
@@ -72,8 +73,8 @@ def sgd(
             work(0, 0, -(-size // _LINE))
         else:
             in_parts(work, -(-size // _LINE), _LINE)
-        moved.append(new)
-        kept.append(buffer)
+        moved.append(new.reshape(parameter.shape))
+        kept.append(buffer.reshape(parameter.shape))
     return moved, kept if momentum else []
 
 
