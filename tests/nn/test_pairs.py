@@ -48,6 +48,7 @@ ROWS: list[tuple[Callable[[], nn.Module], tuple[int, ...], int]] = [
     (lambda: nn.Sequential(nn.BatchNorm2d(4, bias=False), nn.ReLU()), X2, 1),
     (lambda: nn.Sequential(nn.BatchNorm3d(4, track_running_stats=False), nn.ReLU()), X3, 1),
     (lambda: nn.Sequential(nn.Residual(nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU()))), X2, 1),
+    (lambda: nn.Sequential(nn.Linear(7, 3), nn.ReLU(), nn.Linear(3, 2, bias=False)), X1, 1),
     (branches, X2, 4),
     # none: another activation, another layer between, a layer of the user's
     (lambda: nn.Sequential(nn.Conv2d(4, 3, 3), nn.LeakyReLU(), nn.ReLU()), X2, 0),

@@ -20,7 +20,7 @@ from . import (
     pointwise as pointwise,
     winograd as winograd,
 )
-from ._activation import forward_with
+from ._activation import clipped as clipped, forward_with
 from ._bodies import Body as Body, body as body
 from ._cudnn._library import refusal as cudnn_refusal, versions as cudnn_versions
 from ._engine import (
@@ -54,6 +54,7 @@ __all__ = [
     "allowed",
     "body",
     "chosen",
+    "clipped",
     "compiled_refusal",
     "cudnn",
     "cudnn_refusal",

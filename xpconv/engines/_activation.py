@@ -34,7 +34,7 @@ def forward_with(
 
 
 def clipped(y: Array, activation: str | None) -> Array:
-    """Write what becomes of y, made a line before, into it; NaN stays."""
+    """Return y after one of the `ACTIVATIONS`: y itself, made a line before, is written to."""
     if activation is None:
         return y
     xp = array_namespace(y)

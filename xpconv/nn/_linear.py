@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from .. import ops
 from .._shapes import ntuple
 from .._typing import Array
+from ..ops._registry import rectified_vjp
 from ..random import Stream
 from ._born import born
 from ._module import Backward, Grads, Module
@@ -52,7 +55,14 @@ class Linear(Module):
             self.bias = born(uniform((out_features,), -bound, bound, rng=rng))
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        y, pullback = ops.vjp(ops.linear, x, self.weight, self.bias)
+        return self._by(ops.vjp, x)
+
+    def _rectified(self, x: Array, training: bool) -> tuple[Array, Backward]:
+        """Do what ``forward`` does, with `ReLU` after it."""
+        return self._by(rectified_vjp, x)
+
+    def _by(self, vjp: Callable[..., Any], x: Array) -> tuple[Array, Backward]:
+        y, pullback = vjp(ops.linear, x, self.weight, self.bias)
 
         @WayBack
         def backward(dy: Array, wish: Wish) -> tuple[Array, Grads]:

@@ -1,4 +1,4 @@
-"""Two layers in one pass: a convolution, a batch norm or a sum, and the rectifier after it.
+"""Two layers in one pass: a layer with weights, a batch norm or a sum, and the rectifier after it.
 
 Both together compute what they compute in turn, to the last bit, and go over memory once less each
 way; what stands between them is not kept. They run in turn while somebody watches the layers.
@@ -13,6 +13,7 @@ from .._arrays import is_array, is_complex, is_floating
 from .._typing import Array
 from ._activation import ReLU
 from ._conv import _Conv
+from ._linear import Linear
 from ._module import Backward, Module
 from ._norm import _BatchNorm
 from ._observe import named, observing
@@ -23,7 +24,7 @@ Both = Callable[..., tuple[Any, Backward]]
 
 # A layer's forward pass, which a subclass may replace, and the same with a rectifier after it.
 _RECTIFIED: dict[Callable[..., Any], Both] = {
-    kind.forward: kind._rectified for kind in (_Conv, _BatchNorm, Add)
+    kind.forward: kind._rectified for kind in (_Conv, Linear, _BatchNorm, Add)
 }
 
 PASSED: Backward = WayBack(lambda dy, wish: (dy, {}))

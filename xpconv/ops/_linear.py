@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 from .._arrays import conjugate, namespace, same_dtype, sum_over
 from .._typing import Array, Namespace, Pullback
-from ..engines import matmul, product
+from ..engines import clipped, matmul, product
+from ._activation_rectified import rectified_grad
 from ._precision import rule_in_single
 from ._registry import differentiable
 
@@ -21,7 +23,9 @@ def _numbers(**arrays: Array | None) -> Namespace:
 
 
 @partial(rule_in_single, native="matmul")
-def _linear_vjp(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, Pullback]:
+def _linear_vjp(
+    x: Array, weight: Array, bias: Array | None = None, activation: str | None = None
+) -> tuple[Array, Pullback]:
     xp = _numbers(x=x, weight=weight, bias=bias)
     if weight.ndim not in (1, 2):
         raise ValueError(f"weight must have shape (O, I) or (I,), got {tuple(weight.shape)}")
@@ -41,6 +45,7 @@ def _linear_vjp(x: Array, weight: Array, bias: Array | None = None) -> tuple[Arr
     matrix = xp.reshape(weight, (math.prod(out), features))
     last = None if bias is None else xp.reshape(bias, (matrix.shape[0],))
     y = product(xp.reshape(x, flat), xp.permute_dims(matrix, (1, 0)), last)
+    y = clipped(y, activation)
 
     def pullback(dy: Array, input_grad: bool = True) -> tuple[Array | None, ...]:
         dy2 = xp.reshape(dy, (flat[0], matrix.shape[0]))
@@ -55,7 +60,17 @@ def _linear_vjp(x: Array, weight: Array, bias: Array | None = None) -> tuple[Arr
     return xp.reshape(y, (*x.shape[:-1], *out)), pullback
 
 
-@differentiable(_linear_vjp, selective=True)
+def _rectified_vjp(*args: Any, **kwargs: Any) -> tuple[Array, Pullback]:
+    """Rule of a linear map and `relu`."""
+    y, back = _linear_vjp(*args, **kwargs, activation="relu")
+
+    def pullback(dy: Array, input_grad: bool = True) -> tuple[Array | None, ...]:
+        return back(rectified_grad(dy, y), input_grad=input_grad)  # type: ignore[call-arg]
+
+    return y, pullback
+
+
+@differentiable(_linear_vjp, selective=True, rectified=_rectified_vjp)
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     r"""Apply an affine map to the last axis, ``y = x @ weight.T + bias``.
 

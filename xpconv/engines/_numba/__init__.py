@@ -32,19 +32,20 @@ def refusal() -> str | None:
 
 # body -> the module here that has a function of this name
 _BODIES = {
+    "adam": "_optimizer",
     "add": "_relu",
     "add_relu": "_relu",
     "batch_moments": "_batch_norm",
     "batch_norm_grad": "_batch_norm",
     "batch_norm_relu_grad": "_batch_norm",
-    "channel_sums": "_step",
+    "channel_sums": "_sums",
     "max_pool": "_max_pool",
     "max_pool_grad": "_max_pool",
     "normalise": "_batch_norm",
     "normalise_relu": "_batch_norm",
     "relu": "_relu",
     "relu_grad": "_relu",
-    "sgd": "_step",
+    "sgd": "_optimizer",
 }
 _DTYPES = ("float32", "float64")
 
