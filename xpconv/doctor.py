@@ -179,6 +179,7 @@ def _cuda() -> dict[str, Any]:
         "cublas": _attempt(
             lambda: str(cupy.cuda.cublas.getVersion(cupy.cuda.device.get_cublas_handle()))
         ),
+        "products": _attempt(lambda: "cuBLASLt" if engines.own_products("cupy") else "CuPy"),
     }
 
 

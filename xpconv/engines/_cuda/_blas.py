@@ -8,12 +8,12 @@ read from the device and nothing waits. What cuBLASLt cannot do is left to CuPy.
 
 from __future__ import annotations
 
-import importlib
 from ctypes import byref, c_void_p
 from functools import cache, lru_cache
 
 from array_api_compat import array_namespace, device
 
+from ..._arrays import dtype_name
 from ..._libraries import activate, library_of
 from ..._tf32 import tf32_allowed
 from ..._typing import Array
@@ -92,33 +92,30 @@ def matmul_into(
 
 def _multiply(out: Array, a: Array, b: Array, bias: Array | None, add: bool) -> bool:
     """Let cuBLASLt do it; False where it cannot, and then nothing was written."""
-    into = matrix(out)
-    if not usable(str(a.dtype)) or into is None or into.turned:
+    import cupy
+
+    to, into = matrix(out)
+    if not usable(dtype_name(a.dtype)) or into is None or into.turned:
         return False
-    with activate(library_of(a), device(a)):
-        left, a = readable(a)
-        right, b = readable(b)
+    where = device(a)
+    with activate(library_of(a), where):
+        a, of_a, left = readable(a)
+        b, of_b, right = readable(b)
         if left is None or right is None:
             return False
-        last = None if bias is None else array_namespace(a).ascontiguousarray(bias)
-        plan = _plan(
-            getattr(device(a), "id", 0),
-            *map(_kind, (left, right, into)),
-            left.dtype == "float32" and tf32_allowed(),
-            None
-            if last is None
-            else (alignment(address(last)), last.shape[-1] if last.ndim > 1 else 0),
-        )
+        of_bias, last = 0, None
+        if bias is not None:
+            bias = array_namespace(a).ascontiguousarray(bias)
+            of_bias = address(bias)
+            last = (alignment(of_bias), bias.shape[-1] if bias.ndim > 1 else 0)
+        tf32 = left.dtype == "float32" and tf32_allowed()
+        plan = _plan(getattr(where, "id", 0), left, right, into, tf32, last)
         if plan is None:
             return False
-        cuda = importlib.import_module("cupy").cuda
-        workspace = cuda.alloc(plan.workspace) if plan.workspace else None  # from CuPy's pool
+        workspace = cupy.cuda.alloc(plan.workspace) if plan.workspace else None  # from its pool
+        stream = cupy.cuda.get_current_stream().ptr
         return plan.run(
-            *(left.address, right.address, into.address),
-            bias=0 if last is None else address(last),
-            add=add,
-            workspace=0 if workspace is None else workspace.ptr,
-            stream=cuda.get_current_stream().ptr,
+            of_a, of_b, to, of_bias, add, 0 if workspace is None else workspace.ptr, stream
         )
 
 
@@ -137,11 +134,6 @@ def _by_cupy(out: Array, a: Array, b: Array, add: bool) -> None:
 def _plus(out: Array, bias: Array) -> Array:
     out += bias[:, None, :] if bias.ndim > 1 else bias
     return out
-
-
-def _kind(m: Matrix) -> Matrix:
-    """Describe all matrices like this one: of its address only the alignment is left."""
-    return m._replace(address=m.alignment)
 
 
 @lru_cache(maxsize=4096)
