@@ -36,7 +36,6 @@ def test_other_libraries_and_dtypes_have_none() -> None:
     assert engines.body("relu", strict.zeros(3)) is None
 
 
-@NEEDED
 @given(size=st.integers(0, 30000), dtype=DTYPES, seed=strategies.seeds)
 def test_relu(size: int, dtype: str, seed: int) -> None:
     x = drawn((1, size), dtype, seed, False)[0]
@@ -47,7 +46,6 @@ def test_relu(size: int, dtype: str, seed: int) -> None:
     np.testing.assert_array_equal(dx, np.where(y <= 0, 0, dy))
 
 
-@NEEDED
 def test_relu_keeps_the_memory_order() -> None:
     x = np.moveaxis(np.ones((4, 32, 32, 8), np.float32), -1, 1)
     y, back = ops.vjp(ops.relu, x)
@@ -56,7 +54,6 @@ def test_relu_keeps_the_memory_order() -> None:
     assert ops.relu(np.float32(-1).reshape(())).shape == ()
 
 
-@NEEDED
 @pytest.mark.parametrize("affine", [True, False])
 @given(
     size=st.tuples(*(st.integers(1, n) for n in (9, 20, 9, 9))),
@@ -85,7 +82,6 @@ def test_batch_norm(affine: bool, size, dtype: str, seed: int, last: bool) -> No
         np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance * 30)
 
 
-@NEEDED
 @pytest.mark.parametrize("affine", [True, False])
 @given(
     size=st.tuples(*(st.integers(1, n) for n in (9, 20, 9, 9))),
@@ -111,7 +107,6 @@ def test_with_a_rectifier_to_the_last_bit(affine, size, dtype: str, seed: int, l
         np.testing.assert_array_equal(mine, theirs)
 
 
-@NEEDED
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_sums_of_many_numbers(dtype: str) -> None:
     x, y = drawn((4, 16, 33, 31), dtype, 0, True), drawn((4, 16, 33, 31), dtype, 1, False)
@@ -121,7 +116,6 @@ def test_sums_of_many_numbers(dtype: str) -> None:
         np.testing.assert_array_equal(engines.body("add_relu", x)(x, y), np.maximum(total, 0))
 
 
-@NEEDED
 def test_batch_norm_of_numbers_far_from_zero() -> None:
     x = (1e4 + np.random.default_rng(0).normal(size=(16, 3, 40, 40))).astype(np.float32)
     found = _channel_norm.batch_standardised(x, None, None, 1e-5)
@@ -153,7 +147,6 @@ def test_max_pool(n: int, data, dtype: str, seed: int, last: bool) -> None:
     np.testing.assert_allclose(dx, route(xp, dy, windows, numbers), rtol=1e-4, atol=1e-5)
 
 
-@NEEDED
 def test_sums_do_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(1).normal(size=(8, 16, 40, 40)).astype(np.float32)
     results = []

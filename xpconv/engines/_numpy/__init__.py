@@ -13,6 +13,16 @@ from typing import Any
 
 # body -> the module here, and the function's name
 _BODIES = {
+    "add": ("_relu", "add"),
+    "add_relu": ("_relu", "add_relu"),
+    "batch_moments": ("_batch_norm", "batch_moments"),
+    "batch_norm_grad": ("_batch_norm", "batch_norm_grad"),
+    "batch_norm_relu_grad": ("_batch_norm", "batch_norm_relu_grad"),
+    "channel_sums": ("_batch_norm", "channel_sums"),
+    "normalise": ("_batch_norm", "normalise"),
+    "normalise_relu": ("_batch_norm", "normalise_relu"),
+    "relu": ("_relu", "relu"),
+    "relu_grad": ("_relu", "relu_grad"),
     "depthwise": ("_depthwise", "forward"),
     "depthwise_input_grad": ("_depthwise", "input_grad"),
     "depthwise_weight_grad": ("_depthwise", "weight_grad"),
@@ -23,14 +33,16 @@ _BODIES = {
     "winograd_convolve": ("_winograd", "convolve"),
     "winograd_weight_grad": ("_winograd_weights", "weight_gradient"),
 }
+_REAL = ("_batch_norm", "_relu")  # modules of bodies for real floating numbers
+_FLOATING = ("float32", "float64")
 _HALF = ("float16", "bfloat16")  # BLAS has no products of them
 
 
 @cache
 def body(name: str, dtype: str) -> Callable[..., Any] | None:
     """Return NumPy's own function of this name, or None where there is none."""
-    if name not in _BODIES or dtype in _HALF:
+    module, function = _BODIES.get(name, ("", ""))
+    if not module or dtype in _HALF or (module in _REAL and dtype not in _FLOATING):
         return None
-    module, function = _BODIES[name]
     found: Callable[..., Any] = getattr(import_module(f".{module}", __name__), function)
     return found

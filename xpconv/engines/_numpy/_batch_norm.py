@@ -1,0 +1,199 @@
+"""Batch normalisation on NumPy: each part of the rows by passes that stay in a cache."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._numba._rows import like, rows
+from ._passes import blocks, column_sums, in_parts, side_by_side
+from ._work import buffers
+
+_PARTS = 64
+
+
+@np.errstate(all="ignore")  # what is not finite passes without a word
+def batch_moments(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean, biased variance and 1 / sqrt(variance + eps) of the channels of x (N, C, ...).
+
+    The sums of each part are taken around its own first row, and parts are joined by Chan's
+    formula, so that no digits are lost where the mean is large.
+    """
+    given = rows(x)
+    count, channels = given.shape
+    sums = np.zeros((_PARTS, 3, channels), dtype=x.dtype)
+    sizes = np.zeros(_PARTS)
+
+    def work(part: int, first: int, last: int) -> None:
+        sizes[part] = last - first
+        sums[part, 0] = given[first]
+        (shift,) = side_by_side(given[first])
+        (space,) = buffers(x.dtype, (last - first, channels))
+        for some, out in blocks(len(shift), given[first:last], space):
+            width = some.shape[1]
+            np.subtract(some, shift[:width], out=out)
+            sums[part, 1] += column_sums(out, channels)
+            np.multiply(out, out, out=out)
+            sums[part, 2] += column_sums(out, channels)
+
+    parts = in_parts(work, count, channels)
+    weights = sizes[:parts, None] / count
+    shift, total, squares = (sums[:parts, k].astype(np.float64) for k in range(3))
+    inner = total / sizes[:parts, None]  # each part's mean around its shift
+    means = shift + inner
+    mean = (weights * means).sum(axis=0)
+    within = squares / sizes[:parts, None] - inner * inner
+    var = np.maximum((weights * (within + (means - mean) ** 2)).sum(axis=0), 0)
+    found = (mean, var, 1 / np.sqrt(var + eps))
+    mean, var, rstd = (array.astype(x.dtype) for array in found)
+    return mean, var, rstd
+
+
+def normalise(
+    x: np.ndarray,
+    mean: np.ndarray,
+    rstd: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+) -> np.ndarray:
+    """Return (x - mean) * rstd * weight + bias for x (N, C, ...) and numbers of channels (C,)."""
+    return _normalised(x, mean, rstd, weight, bias, cut=False)
+
+
+def normalise_relu(
+    x: np.ndarray,
+    mean: np.ndarray,
+    rstd: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+) -> np.ndarray:
+    """Return `relu` of what `normalise` returns."""
+    return _normalised(x, mean, rstd, weight, bias, cut=True)
+
+
+def _normalised(
+    x: np.ndarray,
+    mean: np.ndarray,
+    rstd: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    cut: bool,
+) -> np.ndarray:
+    given = rows(x)
+    vectors = side_by_side(*_map(mean, rstd, weight, bias))
+    y, target = like(x)
+
+    def work(_: int, first: int, last: int) -> None:
+        for some, out in blocks(len(vectors[0]), given[first:last], target[first:last]):
+            _affine(some, vectors, out)
+            if cut:
+                np.maximum(out, 0, out=out)
+
+    in_parts(work, *given.shape)
+    return y
+
+
+def _map(
+    mean: np.ndarray, rstd: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mean, what x - mean is multiplied by, and what is added then."""
+    scale = (rstd if weight is None else rstd * weight).astype(mean.dtype, copy=False)
+    return mean, scale, np.zeros_like(mean) if bias is None else bias
+
+
+def _affine(x: np.ndarray, vectors: list[np.ndarray], out: np.ndarray) -> None:
+    mean, scale, shift = (vector[: x.shape[1]] for vector in vectors)
+    np.subtract(x, mean, out=out)
+    np.multiply(out, scale, out=out)
+    np.add(out, shift, out=out)
+
+
+def batch_norm_grad(
+    dy: np.ndarray, x: np.ndarray, mean: np.ndarray, rstd: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return dx, and dweight and dbias (C,).
+
+    With n = (x - mean) * rstd it is ``dx = rstd * weight * (dy - mean(dy) - n * mean(dy * n))``.
+    """
+    return _gradients(dy, x, mean, rstd, weight, None, cut=False)
+
+
+def batch_norm_relu_grad(
+    dy: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    rstd: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the same for `relu` after it, whose output is computed again."""
+    return _gradients(dy, x, mean, rstd, weight, bias, cut=True)
+
+
+@np.errstate(all="ignore")
+def _gradients(
+    dy: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    rstd: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    cut: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    seen, given = rows(x), rows(dy)
+    count, channels = seen.shape
+    vectors = side_by_side(*_map(mean, rstd, weight, bias))
+    sums = np.zeros((_PARTS, 2, channels), dtype=x.dtype)
+    dx, target = like(x)
+    if cut:  # dx holds dy where the rectifier let it through, until it is what it is
+        given, ungated = target, given
+
+    def add_up(part: int, first: int, last: int) -> None:
+        own = slice(first, last)
+        (space,) = buffers(x.dtype, (last - first, channels))
+        if cut:
+            whole = blocks(len(vectors[0]), seen[own], ungated[own], given[own], space)
+            for some, before, gated, out in whole:
+                _affine(some, vectors, out)
+                np.multiply(before, ~(out <= 0), out=gated)
+        for some, slopes, out in blocks(len(vectors[0]), seen[own], given[own], space):
+            np.subtract(some, vectors[0][: some.shape[1]], out=out)
+            np.multiply(out, slopes, out=out)
+            sums[part, 0] += column_sums(slopes, channels)
+            sums[part, 1] += column_sums(out, channels)
+
+    parts = in_parts(add_up, count, channels)
+    dbias, products = sums[:parts].sum(axis=0, dtype=np.float64)
+    dweight = products * rstd
+    scale = rstd if weight is None else rstd * weight
+    slope = (-scale * rstd * dweight / count).astype(x.dtype)
+    shift = (-scale * dbias / count).astype(x.dtype)
+    back = side_by_side(mean, slope, shift, scale.astype(x.dtype, copy=False))
+
+    def send_back(_: int, first: int, last: int) -> None:
+        own = slice(first, last)
+        (space,) = buffers(x.dtype, (last - first, channels))
+        for some, slopes, out, into in blocks(
+            len(back[0]), seen[own], given[own], space, target[own]
+        ):
+            _affine(some, back[:3], out)
+            np.multiply(slopes, back[3][: some.shape[1]], out=into)
+            np.add(into, out, out=into)
+
+    in_parts(send_back, count, channels)
+    return dx, dweight.astype(x.dtype), dbias.astype(x.dtype)
+
+
+def channel_sums(x: np.ndarray) -> np.ndarray:
+    """Return the sums (C,) of the channels of x (N, C, ...)."""
+    given = rows(x)
+    count, channels = given.shape
+    sums = np.zeros((_PARTS, channels))
+    (model,) = side_by_side(np.empty(channels, x.dtype))
+
+    def work(part: int, first: int, last: int) -> None:
+        for (some,) in blocks(len(model), given[first:last]):
+            sums[part] += column_sums(some, channels)
+
+    in_parts(work, count, channels)
+    total: np.ndarray = sums.sum(axis=0).astype(x.dtype)
+    return total

@@ -1,0 +1,64 @@
+"""The rectifier, its way back, and sums with and without it on NumPy, in parts on the threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ._passes import fresh_like, in_parts
+from ._work import buffers
+
+_FEW = 2**16  # numbers that are done with before they have been cut
+_RUN = 1024
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    """Return max(x, 0); NaN stays."""
+    return _through(lambda x, out: np.maximum(x, 0, out=out), x)
+
+
+def relu_grad(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dy where y is not <= 0, also where it is NaN; else zero."""
+    return _through(_gated, y, dy)
+
+
+def _gated(y: np.ndarray, dy: np.ndarray, out: np.ndarray) -> None:
+    (closed,) = buffers(np.dtype(bool), y.shape)
+    np.less_equal(y, 0, out=closed)
+    np.logical_not(closed, out=closed)
+    np.multiply(dy, closed, out=out)
+
+
+def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return x + y for arrays of one shape."""
+    return _through(lambda y, x, out: np.add(x, y, out=out), y, x)
+
+
+def add_relu(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return max(x + y, 0); NaN stays."""
+
+    def both(y: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
+        np.add(x, y, out=out)
+        np.maximum(out, 0, out=out)
+
+    return _through(both, y, x)
+
+
+def _through(work: Callable[..., object], model: np.ndarray, *others: np.ndarray) -> np.ndarray:
+    """Call ``work(model, *others, out)`` for parts of arrays in the memory order of the first."""
+    y, flat = fresh_like(model)
+    if model.size < _FEW:
+        work(model, *others, y)
+        return y
+    order = sorted(range(model.ndim), key=lambda axis: -model.strides[axis])
+    arrays = [
+        np.require(a.transpose(order), requirements=["C"]).reshape(-1) for a in (model, *others)
+    ]
+
+    def part(_: int, first: int, last: int) -> None:
+        own = slice(first * _RUN, last * _RUN)
+        work(*(array[own] for array in arrays), flat[own])
+
+    in_parts(part, -(-model.size // _RUN), _RUN)
+    return y
