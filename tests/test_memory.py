@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -100,6 +102,61 @@ def test_the_layer_is_named(full: Any, way: str) -> None:
         with pytest.raises(OutOfMemory) as caught:
             work(argument)
     assert str(caught.value).startswith("layer '1.inner.1' (Conv2d): out of memory in the ")
+
+
+@pytest.mark.parametrize(
+    ("batch", "free", "advice"),
+    [
+        (8, 4096, "4.0 KiB are free; a batch of 4 would fit here"),
+        (8, 9000, "8.8 KiB are free; a batch of 7 would fit here"),  # enough, but not in one piece
+        (8, 100, "100 bytes are free; free some, or use smaller batches"),
+        (8, None, "in all)."),
+    ],
+)
+def test_other_layers_say_what_fits(
+    backend: Library, batch: int, free: int | None, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hungry(nn.Module):
+        def forward(self, x: Any, training: bool = False) -> Any:
+            return x, self.refuse
+
+        def refuse(self, dy: Any) -> Any:  # CuPy's own words
+            raise MemoryError("Out of memory allocating 8,192 bytes (allocated so far: 7 in all).")
+
+        def infer(self, x: Any) -> Any:
+            return self.refuse(x)
+
+    monkeypatch.setattr("xpconv.nn._observe.available", lambda *_: free)
+    model, x = (
+        nn.Sequential(nn.ReLU(), Hungry()).to(backend.backend),
+        backend.array(np.ones((batch, 2))),
+    )
+    _, back = model.forward(x)
+    for work in (model, back):
+        with pytest.raises(OutOfMemory, match=r"^layer '1' \(Hungry\): .* 8,192 ") as caught:
+            work(x)
+        assert str(caught.value).endswith(advice)
+
+
+def test_what_a_failed_pass_held_goes_at_once() -> None:
+    """A device that is full does not run Python's collector, and the next try needs the memory."""
+    held: list[Any] = []
+
+    class Hungry(nn.Module):
+        def forward(self, x: Any, training: bool = False) -> Any:
+            y = x + 1
+            held.append(weakref.ref(y))
+            raise MemoryError
+
+    model = nn.Sequential(nn.ReLU(), nn.Sequential(Hungry()))
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(MemoryError, match="out of memory"):
+            model.forward(np.ones((2, 2)), training=True)
+        assert held[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_any_operation_may_find_no_memory() -> None:

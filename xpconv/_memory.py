@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -40,6 +41,23 @@ class OutOfMemory(MemoryError):
             return self._text
         name = f"layer {'.'.join(self._names)!r} ({self._kind})" if self._names else self._kind
         return f"{name}: {self._text}"
+
+
+def which_batch_fits(error: MemoryError, batch: int, free: int | None) -> str:
+    """Return a library's own text, with what is free and the batch that would fit beside it.
+
+    What was asked for grows with the batch; CuPy's text says how much it was.
+    """
+    text = str(error) or "out of memory"
+    asked = re.search(r"allocating ([\d,]+) bytes", text)
+    if asked is None or free is None:
+        return text
+    fits = batch * free // max(int(asked[1].replace(",", "")), 1)
+    if fits >= 1:
+        advice = f"a batch of {min(fits, max(batch - 1, 1))} would fit here"
+    else:
+        advice = "free some, or use smaller batches"
+    return f"{text.rstrip('.')}; {in_words(free)} are free; {advice}"
 
 
 def in_words(count: int) -> str:

@@ -19,7 +19,7 @@ def out_of_memory(problem: Problem, task: str, array: Array, error: MemoryError)
     size = itemsize(array.dtype)
     image = size * _numbers_of_an_image(problem, task)
     once = size * problem.out_channels * problem.window if task == "weight_grad" else 0
-    columns = size * problem.batch * math.prod(problem.out_size) * problem.window * problem.groups
+    columns = size * _columns(problem, task)
     work = min(column_budget(array_namespace(array)), columns)
     asked = problem.batch * image + once + work
     text = (
@@ -31,6 +31,14 @@ def out_of_memory(problem: Problem, task: str, array: Array, error: MemoryError)
         text += f"; {in_words(free)} are free; {_advice(problem, free - once - work, image)}"
     reason = str(error)
     return OutOfMemory(f"{text} ({reason})" if reason else text)
+
+
+def _columns(problem: Problem, task: str) -> int:
+    """Count the numbers of all columns: where the input's gradient gathers, they are dy's."""
+    turned = problem.input_problem() if task == "input_grad" else None
+    if turned is not None and problem.out_channels <= 4 * problem.in_channels:
+        problem = turned
+    return problem.batch * math.prod(problem.out_size) * problem.window * problem.groups
 
 
 def _numbers_of_an_image(problem: Problem, task: str) -> int:

@@ -8,7 +8,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from .._memory import OutOfMemory
+from array_api_compat import device
+
+from .._arrays import is_array
+from .._libraries import available, library_of
+from .._memory import OutOfMemory, which_batch_fits
 from ._way_back import WayBack, go_back
 
 if TYPE_CHECKING:
@@ -77,9 +81,24 @@ def _or_say_where(work: Callable[..., Any], layer: Module, /, *args: Any, **opti
         error.passing(layer, layer.children())
         raise
     except MemoryError as error:
-        first = OutOfMemory(str(error) or "out of memory")
-        first.passing(layer, layer.children())
-        raise first from error
+        # No name here holds the new error: it and this frame would keep one another, and the
+        # arrays of all frames below, until a collector runs, which no full device starts.
+        raise _first(error, layer, args) from error
+
+
+def _first(error: MemoryError, layer: Module, args: tuple[Any, ...]) -> OutOfMemory:
+    told = OutOfMemory(_told(error, args))
+    told.passing(layer, layer.children())
+    return told
+
+
+def _told(error: MemoryError, args: tuple[Any, ...]) -> str:
+    """Return what to say where a layer other than a convolution found no memory."""
+    arrays = [x for x in args if is_array(x) and x.ndim > 0]
+    if not arrays:
+        return str(error) or "out of memory"
+    free = available(library_of(arrays[0]), device(arrays[0]))
+    return which_batch_fits(error, arrays[0].shape[0], free)
 
 
 def observed(method: Callable[..., Any]) -> Callable[..., Any]:
