@@ -148,12 +148,15 @@ def test_cuda_versions_as_people_write_them(monkeypatch: pytest.MonkeyPatch) -> 
         device=SimpleNamespace(get_cublas_handle=fails),
     )
     monkeypatch.setitem(sys.modules, "cupy", cupy)
-    assert doctor._cuda() == {
-        "driver": "none",
-        "runtime": "13.2",
-        "nvrtc": "13.1",
-        "cublas": {"error": "RuntimeError: no such library"},
-    }
+    for own, products in ((True, "cuBLASLt"), (False, "CuPy")):
+        monkeypatch.setattr(doctor.engines, "own_products", lambda library, own=own: own)
+        assert doctor._cuda() == {
+            "driver": "none",
+            "runtime": "13.2",
+            "nvrtc": "13.1",
+            "cublas": {"error": "RuntimeError: no such library"},
+            "products": products,
+        }
 
 
 def test_cupy_is_found_under_each_of_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
