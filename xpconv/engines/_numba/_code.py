@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, TypeAlias
 
 from llvmlite import ir
 from numba import types
@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 from ._vectors import vector_bytes
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
-Value = ir.Value
+Value: TypeAlias = Any  # of llvmlite, which has no types
 _POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 

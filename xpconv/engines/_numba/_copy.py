@@ -1,12 +1,10 @@
-"""What is copied around the products: padded input, kernels in tile order, and their gradient."""
+"""What is copied around the products: boxes of the input, with zeros around it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ._jit import jit
-
-_CHUNK = 64  # input channels whose kernels are laid out together, so that both sides stay in cache
 
 
 @jit
@@ -89,69 +87,3 @@ def repeat_channels(
                 row = target[at + r : at + outs : repeats]
                 for g in range(groups):
                     row[g] = values[g * inner + i]
-
-
-@jit
-def pack(
-    weight: Any,
-    taps: Any,
-    packed: Any,
-    at: int,
-    groups: int,
-    lanes: int,
-    turned: bool,
-    first: int,
-    last: int,
-) -> None:
-    """Lay kernels (O, C/G, taps) out as tiles read them: (G, blocks, taps, inner, lanes).
-
-    A block is ``lanes`` output channels, and blocks ``[first, last)`` are laid out, from
-    ``packed[at]`` on. ``turned``: for the input gradient, whose output channels are the input's.
-    """
-    outs, inner = weight.shape[0] // groups, weight.shape[1]
-    if turned:
-        outs, inner = inner, outs
-    blocks, elements = (outs + lanes - 1) // lanes, weight.shape[2]
-    flat = weight.reshape(-1)
-    # Distance of neighbouring input channels in the kernels.
-    step = weight.shape[1] * elements if turned else elements
-    for block in range(first, last):
-        g, o = block // blocks, block % blocks * lanes
-        base = at + block * taps.size * inner * lanes
-        for i0 in range(0, inner, _CHUNK):
-            count = min(_CHUNK, inner - i0)
-            for lane in range(min(lanes, outs - o)):
-                if turned:
-                    begin = ((g * inner + i0) * outs + o + lane) * elements
-                else:
-                    begin = ((g * outs + o + lane) * inner + i0) * elements
-                for t in range(taps.size):
-                    source = flat[begin + taps[t] :: step]
-                    target = packed[base + (t * inner + i0) * lanes + lane :: lanes]
-                    for i in range(count):
-                        target[i] = source[i]
-
-
-@jit
-def unpack(sums: Any, dweight: Any, first: int, last: int) -> None:
-    """Add up partial gradients (S, G, taps, C/G, O/G), in order, into (O, C/G, taps).
-
-    Only output channels ``[first, last)``.
-    """
-    parts, groups, taps, inner, outs = sums.shape
-    flat, target = sums.reshape(-1), dweight.reshape(-1)
-    part = groups * taps * inner * outs
-    for i0 in range(0, inner, _CHUNK):
-        count = min(_CHUNK, inner - i0)
-        for t in range(taps):
-            for channel in range(first, last):
-                g, o = channel // outs, channel % outs
-                begin = ((g * taps + t) * inner + i0) * outs + o
-                line = target[(channel * inner + i0) * taps + t :: taps]
-                source = flat[begin::outs]
-                for i in range(count):
-                    line[i] = source[i]
-                for s in range(1, parts):
-                    source = flat[begin + s * part :: outs]
-                    for i in range(count):
-                        line[i] += source[i]

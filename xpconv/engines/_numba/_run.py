@@ -17,8 +17,8 @@ from .._problem import Problem
 from .._scratch import aligned, scratch
 from .._threads import each
 from . import _run_channels
-from ._copy import pack, unpack
 from ._memory import BOUNDS, TURNS, flat, memory, share, threads_for
+from ._pack import add_up, pack, unpack
 from ._piece import convolve_pieces, correlate_pieces
 from ._plan import Plan, plan_of
 
@@ -28,7 +28,8 @@ _BYTES = (
 _STRIP = 256  # places of the output whose numbers stay in the nearest cache
 _PARTIAL = 8 * 2**20  # bytes of partial weight gradients
 _PARTS = 8
-LAID_OUT_ALONE = 2**20  # numbers of a kernel that one thread lays out
+_LINE = 2**14  # numbers whose partial sums are added up at a time
+LAID_OUT_ALONE = 2**19  # numbers of a kernel that one thread lays out
 
 
 def _budget(threads: int) -> int:
@@ -99,7 +100,9 @@ def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
     """Kernels in the order of the tiles of all phases."""
     weight = np.require(weight, requirements=["C", "W"]).reshape(*weight.shape[:2], -1)
     phases, _, elements, size = plan.tables
-    packed = aligned(size, weight.dtype)
+    # Elements that a phase leaves out are written behind the others.
+    spare = (plan.geometry.inner + 1) * plan.width if plan.turned else 0
+    packed = aligned(size + spare, weight.dtype)
     groups = plan.problem.groups
     for phase, taps in zip(phases, elements, strict=True):
         if plan.spread:
@@ -107,7 +110,7 @@ def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
             continue
 
         def work(first: int, last: int, at: int = phase[17], taps: np.ndarray = taps) -> None:
-            pack(weight, taps, packed, at, groups, plan.width, plan.turned, first, last)
+            pack(weight, taps, packed, at, groups, plan.width // 2, plan.turned, first, last)
 
         share(work, plan.blocks, 1 if size < LAID_OUT_ALONE else threads)
     return packed
@@ -131,6 +134,7 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
         return _run_channels.weight_gradient(problem, x, dy)
     plan = plan_of(problem, False)
     geometry, threads = plan.geometry, threads_for(plan.effort)
+    lanes = geometry.lanes
     phases, taps, (elements,), _ = plan.tables
     shape = (geometry.groups, elements.size, geometry.inner, geometry.outs)
     parts = min(_PARTS, _PARTIAL // (math.prod(shape) * x.itemsize), problem.batch)
@@ -158,10 +162,16 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     each(work, parts * len(splits), threads)
     dweight = aligned(problem.out_channels * problem.group_in * elements.size, x.dtype)
     dweight = dweight.reshape(problem.out_channels, problem.group_in, elements.size)
+    alone = 1 if dweight.size < LAID_OUT_ALONE else threads
+    rows = sums.reshape(parts, -1)
+    if parts > 1:
+        share(lambda a, b: add_up(rows, _LINE * a, _LINE * b), -(-dweight.size // _LINE), alone)
     share(
-        lambda first, last: unpack(sums, dweight, first, last),
-        problem.out_channels,
-        1 if dweight.size < LAID_OUT_ALONE else threads,
+        lambda a, b: unpack(
+            sums[0], dweight, lanes, a * lanes, min(b * lanes, problem.out_channels)
+        ),
+        math.ceil(problem.out_channels / lanes),
+        alone,
     )
     return dweight.reshape(problem.out_channels, problem.group_in, *problem.kernel_size)
 

@@ -82,7 +82,9 @@ class Plan:
     @cached_property
     def tables(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Phases and taps as `convolve_regions` reads them; the kernel's element of each tap."""
-        rows, taps, places = [], [], []
+        rows: list[list[int]] = []
+        taps: list[tuple[int, ...]] = []
+        places: list[int] = []
         kernel, channels = self.problem.kernel_size, self.lanes.y_size[3]
         for phase in self.phases:
             row: list[int] = []
