@@ -84,10 +84,12 @@ def filtering_for(problem: Problem) -> Filtering:
     return F4 if four < 0.9 * two else F2
 
 
-# Products for each number that is transformed, and for each kernel or kernel gradient, in the time
-# of one multiply-add; measured on two cores of an AMD EPYC (Zen 5).
-_TILE, _KERNEL, _GRADIENT = 36, 30, 130
-_KERNEL_BYTES = 2**24  # transformed kernels that are larger come from main memory again and again
+# In the time of one multiply-add, as compiled, measured on two cores of an AMD EPYC (Zen 5): for
+# each number that is transformed; for each number of a transformed kernel, or of its gradient; for
+# each number of a kernel that the definition lays out, and of so many that no core's cache holds.
+_TILE, _KERNEL, _GRADIENT, _LAID_OUT, _LAID_OUT_FAR = 12, 30, 60, 20, 150
+_FAR = 2**20  # bytes
+_VECTOR = 16  # numbers, of which the last may be few
 
 
 def gain(problem: Problem, task: str) -> float:
@@ -95,10 +97,12 @@ def gain(problem: Problem, task: str) -> float:
     filtering = filtering_for(problem)
     size = problem.in_size if task == "input_grad" else problem.out_size
     height, width = tiles(filtering, size)
-    channels, outs = problem.in_channels, problem.out_channels
-    numbers = problem.batch * height * width * (1 + _TILE / channels + _TILE / outs)
+    pairs = problem.in_channels * problem.out_channels
+    lanes = sum(-(-c // _VECTOR) * _VECTOR for c in (problem.in_channels, problem.out_channels))
+    numbers = problem.batch * height * width * (1 + _TILE * lanes / pairs)
     once = _GRADIENT if task == "weight_grad" else _KERNEL
-    places = problem.batch * size[0] * size[1]
+    laid_out = _LAID_OUT_FAR if pairs * 9 * 4 > _FAR else _LAID_OUT
+    places = problem.batch * size[0] * size[1] + laid_out
     return 9 * places / (filtering.side**2 * (numbers + once))
 
 
@@ -124,6 +128,9 @@ def gain_of_arrays(problem: Problem, task: str) -> float:
     places = problem.batch * size[0] * size[1]
     direct = places * (9 * both * _PRODUCT + channels)
     return direct / (problem.batch * height * width * tile + once)
+
+
+_KERNEL_BYTES = 2**24  # of a processor's shared cache
 
 
 def kernels_fit(problem: Problem) -> bool:

@@ -28,7 +28,7 @@ _BYTES = (
 _STRIP = 256  # places of the output whose numbers stay in the nearest cache
 _PARTIAL = 8 * 2**20  # bytes of partial weight gradients
 _PARTS = 8
-_LINE = 2**14  # numbers whose partial sums are added up at a time
+LINE = 2**14  # numbers whose partial sums are added up at a time
 LAID_OUT_ALONE = 2**19  # numbers of a kernel that one thread lays out
 
 
@@ -165,7 +165,7 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     alone = 1 if dweight.size < LAID_OUT_ALONE else threads
     rows = sums.reshape(parts, -1)
     if parts > 1:
-        share(lambda a, b: add_up(rows, _LINE * a, _LINE * b), -(-dweight.size // _LINE), alone)
+        share(lambda a, b: add_up(rows, LINE * a, LINE * b), -(-dweight.size // LINE), alone)
     share(
         lambda a, b: unpack(
             sums[0], dweight, lanes, a * lanes, min(b * lanes, problem.out_channels)

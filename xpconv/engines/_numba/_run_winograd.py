@@ -13,20 +13,23 @@ from .._problem import Problem
 from .._scratch import aligned, scratch
 from .._threads import each
 from .._winograd import Filtering, filtering_for, tiles
-from . import _run
+from . import _run, _run_deep
+from ._kernels import kernel_gradients, transform_kernels
 from ._memory import BOUNDS, flat, memory, share, threads_for
-from ._run import LAID_OUT_ALONE
-from ._tiles import apart, kernel_gradients, transform_kernels
+from ._pack import add_up
+from ._run import LAID_OUT_ALONE, LINE
+from ._tiles import apart
 from ._vectors import tile_rows, vector_bytes
 from ._winograd import Tiling, winograd_pieces, winograd_sums
 
 _BYTES = 400_000  # of a piece's transformed tiles, of up to 128 channels: part of a core's cache
 _PARTIAL = 8 * 2**20  # bytes of partial weight gradients
 _PARTS = 8
+_DEEP, _DEEP_GRADIENT = 2**22, 2**21  # bytes of transformed kernels
 _ROWS = 24  # tiles that a piece has at least, if it can: fewer make poor products
 
 
-class _Work:
+class Work:
     """The geometry of a convolution (or of its input gradient, ``turned``) and its pieces."""
 
     def __init__(self, problem: Problem, turned: bool) -> None:
@@ -80,6 +83,15 @@ class _Work:
         both = list(pairwise(edges))
         return np.array([(n, n + 1, a, b) for n in range(self.batch) for a, b in both])
 
+    def across_numbers(self, channels: int) -> int:
+        """Numbers of a row of tiles, as it is read."""
+        return (self.tiling.m + 2) * (self.tiling.across * self.tiling.m + 2) * channels
+
+    @property
+    def kernel_bytes(self) -> int:
+        """Of all transformed kernels."""
+        return self.points * self.tiling.size[3] * self.tiling.out[2] * self.itemsize
+
     def rooms(self, pieces: np.ndarray, outs: int) -> tuple[int, int, int]:
         """Numbers that a piece needs: for its input, its tiles, ``outs`` channels of products."""
         m, across = self.tiling.m, self.tiling.across
@@ -92,8 +104,8 @@ class _Work:
 
 
 @lru_cache(maxsize=1024)
-def _work_of(problem: Problem, turned: bool) -> _Work:
-    return _Work(problem, turned)
+def _work_of(problem: Problem, turned: bool) -> Work:
+    return Work(problem, turned)
 
 
 def _buffers(rooms: tuple[int, int, int], dtype: np.dtype) -> list[np.ndarray]:
@@ -116,52 +128,64 @@ def convolve(
     What is not finite would spread over a tile; then the sums of the definition are formed instead.
     ``kernels`` are what `kernels_of` made of the weight before.
     """
+    work = _work_of(problem, turned)
+    tiling, outs, lane = work.tiling, work.tiling.out[2], 2 * work.lanes
+    threads = threads_for(work.flops)
+    start = np.zeros(outs, x.dtype) if bias is None else flat(bias)
+    if work.kernel_bytes > _DEEP:
+        found = _run_deep.convolve(work, x, flat(weight), start, turned, activation, threads)
+        return (
+            _run.convolve(problem, x, weight, bias, turned, activation) if found is None else found
+        )
     if kernels is None:
         kernels = kernels_of(problem, weight, turned)
     if kernels is None:
         return _run.convolve(problem, x, weight, bias, turned, activation)
-    work = _work_of(problem, turned)
-    tiling, outs, lane = work.tiling, work.tiling.out[2], 2 * work.lanes
-    threads = threads_for(work.flops)
     y = aligned(problem.batch * math.prod(tiling.out), x.dtype)
-    start = np.zeros(outs, x.dtype) if bias is None else flat(bias)
+    finite: list[bool] = []
     pieces = work.pieces(work.budget(threads), 1 if threads == 1 else 4 * threads)
     rooms = work.rooms(pieces, lane)
     source, steps = memory(x)
-    doubtful: list[int] = []
 
     def some(first: int, last: int) -> None:
         buffer, inputs, products = _buffers(rooms, x.dtype)
-        finite = winograd_pieces(
+        done = winograd_pieces(
             tiling, pieces[first:last], source, steps, buffer, inputs, products, kernels, start,
             BOUNDS[activation], y,
         )  # fmt: skip
-        if not finite:
-            doubtful.append(first)
+        finite.append(done)
 
     share(some, len(pieces), threads)
-    return (
-        _run.convolve(problem, x, weight, bias, turned, activation)
-        if doubtful
-        else y.reshape(problem.batch, *tiling.out)
-    )
+    if not all(finite):
+        return _run.convolve(problem, x, weight, bias, turned, activation)
+    return y.reshape(problem.batch, *tiling.out)
 
 
 def kernels_of(problem: Problem, weight: np.ndarray, turned: bool) -> np.ndarray | None:
-    """Return a weight transformed, as `convolve` reads it; None where it is not finite."""
-    if not np.isfinite(weight).all():
-        return None
+    """Return a weight transformed, as `convolve` reads it.
+
+    None where it is not finite, or so large that it is transformed a block at a time.
+    """
     work = _work_of(problem, turned)
-    tiling, lane = work.tiling, 2 * work.lanes
-    blocks, inner = math.ceil(tiling.out[2] / lane), tiling.size[3]
-    kernels = aligned(blocks * work.points * apart(inner * lane), weight.dtype)
-    plain = np.require(weight, requirements=["C", "W"]).reshape(*weight.shape[:2], 9)
-    share(
-        lambda a, b: transform_kernels(tiling.m, plain, turned, kernels, lane, a, b),
-        blocks,
-        1 if kernels.size < LAID_OUT_ALONE else threads_for(work.flops),
-    )
-    return kernels
+    if work.kernel_bytes > _DEEP:
+        return None
+    tiling, lane, plain = work.tiling, 2 * work.lanes, flat(weight)
+    blocks, inner, outs = math.ceil(tiling.out[2] / lane), tiling.size[3], tiling.out[2]
+    step = apart(inner * lane)
+    kernels = aligned(blocks * work.points * step, weight.dtype)
+    finite: list[bool] = []
+
+    def transform(block: int) -> bool:
+        at = block * work.points * step
+        done: bool = transform_kernels(
+            tiling.m, plain, (inner, outs), turned, block * lane, 0, inner, kernels, at, step,
+            work.lanes,
+        )  # fmt: skip
+        return done
+
+    threads = 1 if kernels.size < LAID_OUT_ALONE else threads_for(work.flops)
+    share(lambda a, b: finite.extend(map(transform, range(a, b))), blocks, threads)
+    return kernels if all(finite) else None
 
 
 def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
@@ -169,6 +193,11 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     work = _work_of(problem, False)
     tiling, threads = work.tiling, threads_for(work.flops)
     inner, outs = problem.in_channels, problem.out_channels
+    if work.kernel_bytes > _DEEP_GRADIENT:
+        found = _run_deep.weight_gradient(work, x, dy, threads)
+        if found is None:
+            return _run.weight_gradient(problem, x, dy)
+        return found.reshape(outs, inner, 3, 3)
     shape = (work.points, inner, outs)
     size = math.prod(shape) * x.itemsize
     parts = (
@@ -197,12 +226,23 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
         )  # fmt: skip
 
     each(some, parts * count, threads)
-    dweight = aligned(outs * inner * 9, x.dtype).reshape(outs, inner, 9)
-    share(
-        lambda a, b: kernel_gradients(tiling.m, sums, dweight, 2 * work.lanes, a, b),
-        inner,
-        1 if sums.size < LAID_OUT_ALONE else threads,
-    )
-    if not np.isfinite(dweight).all():
+    dweight = aligned(outs * inner * 9, x.dtype)
+    alone = 1 if sums.size < LAID_OUT_ALONE else threads
+    rows = sums.reshape(parts, -1)
+    if parts > 1:
+        lines = math.ceil(rows.shape[1] / LINE)
+        share(lambda a, b: add_up(rows, LINE * a, LINE * b), lines, alone)
+    finite: list[bool] = []
+
+    def back(block: int) -> bool:
+        o = block * 2 * work.lanes
+        done: bool = kernel_gradients(
+            tiling.m, rows[0], o, outs, inner * outs, (inner, outs), dweight, 0, inner, o,
+            work.lanes,
+        )  # fmt: skip
+        return done
+
+    share(lambda a, b: finite.extend(map(back, range(a, b))), blocks, alone)
+    if not all(finite):
         return _run.weight_gradient(problem, x, dy)
     return dweight.reshape(outs, inner, 3, 3)

@@ -29,7 +29,6 @@ def _tile(vectors: int) -> Any:
         ahead = [ir.Constant(I64, j * code.lanes) for j in columns]
         masks = [code.first(b.sub(v["n"], first)) for first in ahead]
         full = b.icmp_signed("==", v["n"], ir.Constant(I64, vectors * code.lanes))
-        low, high = code.splat(v["the_low"]), code.splat(v["the_high"])
 
         def line(row: Value) -> list[Value]:
             return [code.read(code.at(row, ahead[j]), masks[j]) for j in columns]
@@ -50,6 +49,7 @@ def _tile(vectors: int) -> Any:
                             loop.carried[j] = code.fma(mine, factor, loop.carried[j])
                 outer.carried = loop.carried
             end = code.at(v["y"], v["y0"])
+            low, high = code.splat(v["the_low"]), code.splat(v["the_high"])
             results = [code.clipped(value, low, high) for value in outer.carried]
 
             def store(whole: bool) -> None:

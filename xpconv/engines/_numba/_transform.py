@@ -9,14 +9,21 @@ from llvmlite import ir
 from .._winograd import Matrix
 from ._code import Code, Value, written
 
+CHECKED = {
+    "corners": [(0, 0), (0, -1), (-1, 0), (-1, -1)],
+    "middle": [(1, 1)],
+    "all": [(i, j) for i in range(3) for j in range(3)],
+}
+
 
 def transform(matrix: Matrix, extra: str = "") -> Any:
     """Make the intrinsic that maps an n x n tile of vectors to an r x r one, by an (r, n) matrix.
 
     Its arguments: x, where the tile begins, the steps of its rows and columns; y likewise; how many
     channels; and a vector of as many numbers with its place. With ``extra="shifted"`` that vector
-    is added to every result; with ``"checked"`` what is not finite in the tile leaves NaN in it.
-    ``"shifted"`` has two more arguments, bounds of the results.
+    is added to every result, and there are two more arguments, bounds of the results. With one of
+    `CHECKED` what is not finite in the tile leaves NaN in the vector: of inputs all have a part in
+    some corner, of kernels in the middle, of gradients of kernels all are looked at.
     """
     names = "x x0 xr xc y y0 yr yc channels shift s0"
     names += " the_low the_high" if extra == "shifted" else ""
@@ -41,7 +48,7 @@ class _Writer:
         ]
         columns = [self._apply(column) for column in zip(*tile, strict=True)]
         rows = [self._apply(row) for row in zip(*columns, strict=True)]
-        if self.extra == "checked":
+        if self.extra in CHECKED:
             self._check(vector, rows, mask)
         if self.extra == "shifted":
             rows = self._shifted(code.read(vector, mask), rows)
@@ -54,11 +61,10 @@ class _Writer:
         return [[self.code.clipped(self.b.fadd(a, by), low, high) for a in row] for row in rows]
 
     def _check(self, doubt: Value, rows: list[list[Value]], mask: Value | None) -> None:
-        """Add nothing, or NaN: every number of a tile of inputs has a part in some corner."""
+        """Add nothing, or NaN, for results that all numbers of a tile have a part in."""
         total = self.code.read(doubt, mask)
-        for row in (rows[0], rows[-1]):
-            for value in (row[0], row[-1]):
-                total = self.code.fma(value, self.code.zero, total)
+        for i, j in CHECKED[self.extra]:
+            total = self.code.fma(rows[i][j], self.code.zero, total)
         self.code.write(total, doubt, mask)
 
     def _place(self, begin: Value, row: Value, column: Value, i: int, j: int) -> Value:

@@ -49,7 +49,8 @@ def _fetch(
     high = (1, piece[3] * m + 2 - tiling.above, tiling.across * m + 2 - tiling.left)
     images, rows = piece[1] - piece[0], piece[3] - piece[2]
     copy_region(x, steps, tiling.size, buffer, piece[0], images, low, high)
-    gather_tiles(m, False, buffer, images, rows, tiling.across, channels, tiles, doubt)
+    step = apart(images * rows * tiling.across * channels)
+    gather_tiles(m, False, buffer, images, rows, tiling.across, channels, tiles, 0, step, doubt)
 
 
 @jit
@@ -87,8 +88,9 @@ def winograd_pieces(
                     products, target, lane, none, none, channels, count, n,
                 )  # fmt: skip
             scatter_tiles(
-                tiling.m, products, piece, tiling.across, lane, n, start, o, bounds, y, tiling.out
-            )
+                tiling.m, products, 0, apart(count * lane), piece, tiling.across, lane, n, start, o,
+                bounds, y, tiling.out,
+            )  # fmt: skip
     return bool(np.all(doubt == 0))
 
 
@@ -120,8 +122,9 @@ def winograd_sums(
         images, rows = piece[1] - piece[0], piece[3] - piece[2]
         low, high = (0, piece[2] * m, 0), (1, piece[3] * m, tiling.across * m)
         copy_region(part, dsteps, (1, height, width, outs), buffer, piece[0], images, low, high)
-        gather_tiles(m, True, buffer, images, rows, tiling.across, outs, dtiles, doubt)
         count = images * rows * tiling.across
+        step = apart(count * outs)
+        gather_tiles(m, True, buffer, images, rows, tiling.across, outs, dtiles, 0, step, doubt)
         for point in range((m + 2) ** 2):
             source[0] = point * apart(count * channels)
             target[0] = point * channels * all_outs + first
