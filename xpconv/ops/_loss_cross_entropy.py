@@ -27,12 +27,36 @@ def _cross_entropy_vjp(
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing must be between 0 and 1, got {label_smoothing}")
     if not are_probabilities(logits, labels):
+        if weight is None and not label_smoothing:
+            plain = _plain(logits, labels, ignore_index, reduction)
+            if plain is not None:
+                return plain
         return _of_classes(logits, labels, weight, ignore_index, reduction, label_smoothing)
     if ignore_index >= 0:
         raise ValueError(
             f"ignore_index is not supported for labels with probabilities, got {ignore_index}"
         )
     return _of_probabilities(logits, labels, weight, reduction, label_smoothing)
+
+
+def _plain(
+    logits: Array, labels: Array, ignore_index: int, reduction: str
+) -> tuple[Array, Pullback] | None:
+    """Compute the usual case in one pass, where there is a body for it and nothing to refuse."""
+    fused = body("label_entropy", logits)
+    if fused is None or logits.ndim != 2 or tuple(labels.shape) != logits.shape[:1]:
+        return None
+    xp = namespace(logits=logits)
+    found = fused(logits, labels, ignore_index) if xp.isdtype(labels.dtype, "integral") else None
+    if found is None:
+        return None
+    losses, slopes, counts = found
+    y, spread = reduce(xp, losses, reduction, int(xp.count_nonzero(counts)))
+
+    def pullback(dy: Array) -> tuple[Array | None, ...]:
+        return (slopes * xp.where(counts, xp.expand_dims(spread(dy), axis=1), 0.0),)
+
+    return y, pullback
 
 
 def _of_classes(

@@ -39,6 +39,7 @@ _BODIES = {
     "batch_norm_grad": "_batch_norm",
     "batch_norm_relu_grad": "_batch_norm",
     "channel_sums": "_sums",
+    "label_entropy": "_cross_entropy",
     "max_pool": "_max_pool",
     "max_pool_grad": "_max_pool",
     "normalise": "_batch_norm",
