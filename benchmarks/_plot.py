@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._statistics import BETTER, DEFAULT, mode_of, speed
+from ._statistics import BETTER, DEFAULT, TITLES, mode_of, speed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +17,8 @@ Row = dict[str, Any]
 
 SHADES = ("#9ecae1", "#3182bd", "#08306b", "#5e3c99", "#b2182b")  # light to dark, small to large
 INK, GREY, PALE = "#26323a", "#66737c", "#c9d1d6"
+# xpconv's other columns, in the colour of their row: compiled for its shape, fused, without Numba.
+OTHERS = {"xpconv-compiled": "D", "xpconv-fused": "s", "xpconv-portable": "^"}
 FASTER, SLOWER = "#eef7ee", "#fbf1ee"
 
 
@@ -56,6 +58,7 @@ def plot(report: dict[str, Any], path: Path) -> bool:
 def _limits(rows: Sequence[Row], statistic: str) -> tuple[float, float]:
     """Whole powers of two around every ratio, the same for all panels."""
     values = [speed(row, key, statistic) for row in rows for key in (BETTER, DEFAULT)]
+    values += [speed(row, BETTER, statistic, of) for row in rows for of in OTHERS]
     ratios = [math.log2(value) for value in values if value]
     return 2.0 ** math.floor(min(*ratios, -1) - 0.15), 2.0 ** math.ceil(max(*ratios, 1) + 0.15)
 
@@ -81,6 +84,10 @@ def _panel(
             axis.plot([default], [y], "o", ms=4.5, mfc="white", mec=colour, mew=1.1, zorder=3)
         if better is not None:
             axis.plot([better], [y], "o", ms=6, color=colour, zorder=4)
+        for key, mark in OTHERS.items():
+            other = speed(row, BETTER, statistic, key)
+            if other is not None:
+                axis.plot([other], [y], mark, ms=4, mfc="white", mec=colour, mew=0.9, zorder=3)
     axis.set_xscale("log", base=2)
     axis.set_xlim(*limits)
     axis.set_ylim(len(names) - 0.5, -0.5)
@@ -119,9 +126,9 @@ def _tick(power: int) -> str:
 def _legend(figure: Figure, rows: Sequence[Row], top: float) -> None:
     from matplotlib.lines import Line2D
 
-    def dot(colour: str, text: str, filled: bool = True) -> Line2D:
+    def dot(colour: str, text: str, filled: bool = True, mark: str = "o") -> Line2D:
         face = colour if filled else "white"
-        return Line2D([], [], ls="", marker="o", mfc=face, mec=colour, ms=6, label=text)
+        return Line2D([], [], ls="", marker=mark, mfc=face, mec=colour, ms=6, label=text)
 
     batches = _batches(rows)
     entries = []
@@ -130,6 +137,11 @@ def _legend(figure: Figure, rows: Sequence[Row], top: float) -> None:
     entries += [
         dot(GREY, "against its better layout"),
         dot(GREY, "against its default, NCHW", filled=False),
+    ]
+    entries += [
+        dot(GREY, TITLES[key], filled=False, mark=mark)
+        for key, mark in OTHERS.items()
+        if any(key in row["times"] for row in rows)
     ]
     figure.legend(
         handles=entries,
