@@ -64,6 +64,7 @@ def expressions() -> dict[str, list[str]]:
             *_named("sgd", [(s,) for s in STORED]),
             *_named("adam", [(s,) for s in STORED]),
         ],
+        "store": _named("store", [(size,) for size in (64, 512, 3072)]),
     }
 
 

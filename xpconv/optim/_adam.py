@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from array_api_compat import array_namespace
 
@@ -99,7 +99,7 @@ class Adam(Optimizer):
             return None
 
         def together(
-            moves: Sequence[Move], lr: float, found_inf: Array | None
+            moves: Sequence[Move], lr: Any, found_inf: Array | None
         ) -> Iterable[tuple[Array, Slots]]:
             kept = ("exp_avg", "exp_avg_sq") if moves[0].slots else ()
             beta1, beta2 = self.betas

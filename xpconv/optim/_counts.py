@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from array_api_compat import array_namespace, device
 
+from .._late import Late
 from .._typing import Array
 from ..backend import backend_of, to_numpy
 
@@ -52,11 +53,73 @@ class StepCounts:
         after = place.xp.where(self._found_inf, old, old + 1)
         return _widest(old + 1), place.asarray(after)
 
+    def groups(self) -> list[list[str]]:
+        """Return the parameters whose count is on the device, those together that share one."""
+        found: dict[int, list[str]] = {}
+        for name, count in self._counts.items():
+            if not isinstance(count, int):
+                found.setdefault(id(count), []).append(name)
+        return list(found.values())
+
+    def shared(self, names: Iterable[str]) -> Array | None:
+        """Return the count on the device that some parameters share, or None if they do not."""
+        counts = {id(count): count for name, count in self._counts.items() if name in names}
+        return next(iter(counts.values())) if len(counts) == 1 else None
+
+    def share(self, names: Iterable[str], count: Array) -> None:
+        """Let some parameters have a count on the device."""
+        self._counts.update(dict.fromkeys(names, count))
+
     def read(self) -> dict[str, int]:
         """Return the counts as Python numbers; those on a device are waited for."""
         known = {id(count): count for count in self._counts.values()}
         numbers = {key: _as_int(count) for key, count in known.items()}
         return {name: numbers[id(count)] for name, count in self._counts.items()}
+
+
+class LateCounts(StepCounts):
+    """Step counts of a step that is recorded, which counts anew each time it is repeated.
+
+    Attributes
+    ----------
+    moved : list of str
+        The parameters that the step at hand has moved.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moved: list[str] = []
+        self._late: dict[int, Late] = {}
+
+    def begin(self) -> None:
+        """Forget which parameters moved: a step is about to run."""
+        self.moved, self._late = [], {}
+
+    def next(self, found_inf: Array | None) -> StepCounts:
+        """Return these counts themselves: `advance` moves them."""
+        return self
+
+    def count(self, name: str) -> Count:
+        """Return the number of a parameter's step; those that move together share it."""
+        old = self._counts.setdefault(name, 0)
+        self.moved.append(name)
+        if old not in self._late:
+            self._late[old] = Late(lambda: self._counts[name] + 1)
+        return self._late[old]
+
+    def advance(self, names: Iterable[str]) -> None:
+        """Count a step of some parameters."""
+        for name in names:
+            self._counts[name] += 1
+
+    def take_over(self, counts: StepCounts) -> bool:
+        """Go on from other counts, if the host knows them all."""
+        self._counts = dict(counts._counts)
+        return all(isinstance(count, int) for count in self._counts.values())
+
+    def plain(self) -> StepCounts:
+        """Return the same counts for steps that are not recorded."""
+        return StepCounts(self._counts)
 
 
 def _as_int(count: Count) -> int:
@@ -72,6 +135,6 @@ def _widest(count: Array) -> Array:
 
 def as_factor(number: Any, parameter: Array) -> Any:
     """Return what multiplies a parameter, an array in its dtype: a wider one would widen it."""
-    if isinstance(number, float) and not hasattr(number, "dtype"):
+    if isinstance(number, Late) or (isinstance(number, float) and not hasattr(number, "dtype")):
         return number
     return array_namespace(parameter).astype(number, parameter.dtype)

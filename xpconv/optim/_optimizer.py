@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from array_api_compat import array_namespace, device
 
 from .._arrays import dtype_name, namespace, place, same_dtype
+from .._late import Late
 from .._typing import Array
 from ..backend import backend_of
 from ._counts import StepCounts
@@ -26,7 +27,7 @@ class Move(NamedTuple):
     step: int | Array
 
 
-Together = Callable[[Sequence[Move], float, Array | None], Iterable[tuple[Array, Slots]]]
+Together = Callable[[Sequence[Move], Any, Array | None], Iterable[tuple[Array, Slots]]]
 """Moves of one kind, the learning rate and ``found_inf`` to the new parameters and states."""
 
 
@@ -87,6 +88,13 @@ class Optimizer:
         -------
         parameter, slots
             New arrays; those given are left as they are.
+
+        Notes
+        -----
+        Where a step is recorded as a CUDA graph, numbers that change from step to step (``lr``, and
+        ``step`` where it is no array) are not known yet: they can be computed with, also beside
+        arrays, and not be looked at or converted. A rule that needs to leads to steps that are not
+        recorded.
         """
         raise NotImplementedError
 
@@ -120,7 +128,9 @@ class Optimizer:
         TypeError
             If a gradient's dtype, library or device is not the parameter's.
         """
-        rate = self.lr if lr is None else at_least_zero("learning rate", lr)
+        rate: Any = self.lr if lr is None else lr
+        if not isinstance(rate, Late):  # of which the trainer sees to it
+            rate = at_least_zero("learning rate", rate)
         parameters = model.parameters()
         if unknown := [name for name in grads if name not in parameters]:
             raise ValueError(
@@ -146,7 +156,7 @@ class Optimizer:
         self._steps = counts
 
     def _updates(
-        self, moves: Sequence[Move], lr: float, found_inf: Array | None
+        self, moves: Sequence[Move], lr: Any, found_inf: Array | None
     ) -> Iterator[tuple[Array, Slots]]:
         """Update many parameters: by one fused body for all, where there is one, else by turns."""
         fused = self._fused(moves[0]) if moves else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from array_api_compat import array_namespace
 
@@ -90,7 +90,7 @@ class SGD(Optimizer):
             return parameter - lr * gradient, {}
         if "momentum_buffer" in slots:
             buffer = self.momentum * slots["momentum_buffer"] + (1 - self.dampening) * gradient
-            if self.dampening and not isinstance(step, int):
+            if self.dampening and hasattr(step, "dtype"):
                 # Only the device knows whether the steps before were all skipped.
                 buffer = array_namespace(gradient).where(step == 1, gradient, buffer)
         else:
@@ -103,11 +103,11 @@ class SGD(Optimizer):
         body_ = body("sgd", move.parameter)
         if body_ is None or type(self).update is not SGD.update:
             return None
-        if self.dampening and not isinstance(move.step, int):
+        if self.dampening and hasattr(move.step, "dtype"):
             return None  # only the device knows which step is a parameter's first
 
         def together(
-            moves: Sequence[Move], lr: float, found_inf: Array | None
+            moves: Sequence[Move], lr: Any, found_inf: Array | None
         ) -> Iterable[tuple[Array, Slots]]:
             old = self.momentum and moves[0].slots
             parameters, buffers = body_(

@@ -10,14 +10,19 @@ from .._typing import Array
 from ..data import ArrayDataset, batches, on_backend, shuffled
 from ..random import Stream
 from . import _state
-from ._callbacks import Callback
+from ._callbacks import Callback, Checkpoint
 from ._history import History
 from ._interrupt import held_interrupt
 from ._metrics import Means
+from ._progress import ProgressBar
 from ._run import Run
 
 if TYPE_CHECKING:
     from ._trainer import Trainer
+
+
+# After a batch these look at nothing that a step changes, or see to it by themselves.
+_BLIND = (Callback.on_batch_end, Checkpoint.on_batch_end, ProgressBar.on_batch_end)
 
 
 class Loop:
@@ -62,6 +67,8 @@ class Loop:
         except BaseException:
             self._call("on_train_abort")
             raise
+        finally:
+            self.trainer.cuda_graphs.open(self.trainer)
 
     def _begin(self, state: dict[str, Any] | None) -> None:
         trainer, run = self.trainer, self.run
@@ -83,9 +90,7 @@ class Loop:
         remaining = batches(self.data, run.batch_size, order, start=run.batch)
         self._call("on_epoch_begin")
         for x, y in on_backend(remaining, trainer.backend, trainer.dtype):
-            loss, logits = self._step(x, y)
-            note(trainer, trainer.means, loss, logits, y)
-            trainer.last_loss = loss
+            trainer.last_loss = self._step(x, y)
             trainer.samples_seen += int(x.shape[0])
             run.batch += 1
             run.step += 1
@@ -93,10 +98,10 @@ class Loop:
             self._call("on_batch_end")
             between_steps()
 
-    def _step(self, x: Array, y: Array) -> tuple[Array, Array]:
+    def _step(self, x: Array, y: Array) -> Array:
         """Take a step; where a batch of one sample is too little, say where it comes from."""
         try:
-            return self.trainer.step(x, y)
+            return self.trainer.cuda_graphs.take(self.trainer, x, y, self._learn)
         except ValueError as error:
             if x.shape[0] != 1:
                 raise
@@ -106,9 +111,17 @@ class Loop:
                 f"batch_size={run.batch_size} do: choose another batch_size"
             ) from error
 
+    def _learn(self, x: Array, y: Array, lr: Any = None) -> Array:
+        """Learn from a batch, note how it went and return the loss: what is captured of a step."""
+        trainer = self.trainer
+        loss, logits = trainer.step(x, y) if lr is None else trainer.step(x, y, lr=lr)
+        note(trainer, trainer.means, loss, logits, y)
+        return loss
+
     def _end_epoch(self, between_steps: Callable[[], None]) -> None:
         """Validate, write the history's row, and move on to the next epoch."""
         trainer, run = self.trainer, self.run
+        trainer.cuda_graphs.open(trainer)  # the means are about to be others
         row: dict[str, Any] = {"epoch": run.epoch + 1, **trainer.means.read()}
         if self.validation is not None:
             size = max(run.batch_size, 256)
@@ -127,6 +140,8 @@ class Loop:
 
     def _call(self, moment: str) -> None:
         for callback in self.callbacks:
+            if moment != "on_batch_end" or type(callback).on_batch_end not in _BLIND:
+                self.trainer.cuda_graphs.open(self.trainer)
             getattr(callback, moment)(self.trainer)
 
 

@@ -18,6 +18,7 @@ from ..random import Stream, use_stream
 from ..schedule import Schedule
 from . import _state
 from ._callbacks import Callback
+from ._captured import CapturedSteps
 from ._checks import (
     as_callbacks,
     as_dataset,
@@ -62,6 +63,10 @@ class Trainer:
         normalisations are float32 in all four. ``"fp16"`` scales the loss, and skips steps whose
         gradients overflow. By default all is of the dtype of the model's parameters. A backend that
         cannot (NumPy, for one) computes in float32, and says so.
+    cuda_graphs : bool, default False
+        Record a step as a CUDA graph and repeat it with one launch, for networks so small that a
+        GPU waits for the host; see the notes. Results have the same bits. A backend without them,
+        or a model that cannot be recorded, takes its steps one by one, and says so.
     schedule : Schedule, optional
         Multiplies the optimiser's learning rate; its time is counted in epochs.
     clip_norm : float, optional
@@ -88,6 +93,8 @@ class Trainer:
         The loss of the last batch, on the device.
     precision : Precision
         ``.asked`` and ``.name``: what was asked for, and what is computed in.
+    cuda_graphs : CapturedSteps
+        ``.asked``, and ``.refusal``: why steps are taken one by one, or None.
 
     Notes
     -----
@@ -96,6 +103,15 @@ class Trainer:
     epoch, or when the bar is drawn anew. Everything random derives from the seed, the epoch and the
     step, so a run that is killed and resumed from a `Checkpoint` gives bit-identical weights (with
     the same libraries and number of threads, which decide the order of sums).
+
+    With ``cuda_graphs`` the first batch of each shape is computed as ever, the second is recorded,
+    and all others repeat the recording: forward and backward pass, clipping, optimiser, loss scale
+    and metrics. The learning rate, counts of steps and keys of dropout masks are handed to each
+    repetition; options of layers and of the optimiser are part of the recording, and changing one
+    leads to a new recording. Evaluation is not recorded. While an epoch runs, the present weights
+    are in arrays of the trainer's own. The model and the optimiser get copies before a callback is
+    called (for each batch only if one has an ``on_batch_end`` of its own, which costs two copies of
+    the state a step), for `save`, and when `fit` ends; so arrays that you hold never change.
 
     The loop itself has no secrets; this is one by hand:
 
@@ -129,6 +145,7 @@ class Trainer:
         optimizer: Optimizer | None = None,
         backend: str | Backend | None = None,
         precision: str | None = None,
+        cuda_graphs: bool = False,
         schedule: Schedule | None = None,
         clip_norm: float | None = None,
         metrics: Iterable[str | Metric] | None = None,
@@ -149,6 +166,7 @@ class Trainer:
         self.optimizer = Adam() if optimizer is None else optimizer
         self.backend = get_backend(model.backend if backend is None else backend)
         self.precision = Precision(precision, model, self.backend)
+        self.cuda_graphs = CapturedSteps(bool(cuda_graphs), self.backend)
         self.schedule = schedule
         self.clip_norm = None if clip_norm is None else at_least_zero("clip_norm", clip_norm)
         if metrics is None:
@@ -283,6 +301,7 @@ class Trainer:
         path : str or path
             The file, usually ``*.safetensors``; it is replaced in one step.
         """
+        self.cuda_graphs.open(self)
         checkpoint.save(path, _state.collect(self))
 
     def load(self, path: str | os.PathLike[str]) -> None:
@@ -300,6 +319,7 @@ class Trainer:
         """
         state = checkpoint.load(path)
         _state.check(self, state, path)
+        self.cuda_graphs.open(self)
         self.model.to(self.backend)
         self.run = Run(**state["run"])
         _state.restore(self, state)
@@ -322,13 +342,15 @@ class Trainer:
             return str(parameter.dtype).rpartition(".")[2]
         return None
 
-    def step(self, x: Array, y: Array) -> tuple[Array, Array]:
+    def step(self, x: Array, y: Array, lr: float | None = None) -> tuple[Array, Array]:
         """Learn from one batch.
 
         Parameters
         ----------
         x, y : array
             Samples and targets on the trainer's backend.
+        lr : float, optional
+            The learning rate of this step; by default `lr`.
 
         Returns
         -------
@@ -337,13 +359,45 @@ class Trainer:
         logits : array
             The model's output before the step.
         """
+        if lr is None:  # not one of the steps that are captured
+            self.cuda_graphs.open(self)
+            lr = self.lr
         value, logits, grads, found_inf = self.precision.gradients(self.model, self.loss, x, y)
         if self.clip_norm is not None:
             grads, _ = clip_grad_norm(grads, self.clip_norm)
         # An optimiser of the user's own need not know of steps that are skipped.
         skipped = {} if found_inf is None else {"found_inf": found_inf}
-        self.optimizer.step(self.model, grads, lr=self.lr, **skipped)
+        self.optimizer.step(self.model, grads, lr=lr, **skipped)
         return value, logits
+
+    @contextmanager
+    def captured_steps(self) -> Iterator[Callable[[Array, Array], tuple[Array, Array]]]:
+        """Take steps in a loop of your own, as CUDA graphs where ``cuda_graphs`` asks for them.
+
+        Within the block the trainer's backend and random numbers are in force, the weights are in
+        arrays of the trainer's own, and labels are not looked at: they must be in range. When it
+        ends, the model and the optimiser have the weights.
+
+        Yields
+        ------
+        callable
+            ``step(x, y)`` does what `step` does. The arrays that it returns are valid until the
+            next call: copy what you keep.
+
+        Examples
+        --------
+        >>> from xpconv import Trainer, data, nn
+        >>> digits, _ = data.load_digits()
+        >>> trainer = Trainer(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)))
+        >>> with trainer.captured_steps() as step:
+        ...     for x, y in data.on_backend(data.batches(digits, 64), trainer.backend):
+        ...         loss, logits = step(x, y)
+        """
+        with self._in_force():
+            try:
+                yield lambda x, y: self.cuda_graphs.take(self, x, y, self.step)
+            finally:
+                self.cuda_graphs.open(self)
 
     # --- inside -----------------------------------------------------------------------------------
 

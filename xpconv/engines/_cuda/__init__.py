@@ -47,6 +47,7 @@ _BODIES = {
     "relu_grad": "_activation",
     "scatter": "_windows",
     "sgd": "_optimizer",
+    "store": "_store",
     "adam": "_optimizer",
     "winograd_inputs": "_winograd",
     "winograd_kernel_grads": "_winograd",
@@ -54,7 +55,7 @@ _BODIES = {
     "winograd_output_grads": "_winograd",
     "winograd_outputs": "_winograd",
 }
-_ANY_DTYPE = frozenset({"columns", "gather"})  # they copy bytes
+_ANY_DTYPE = frozenset({"columns", "gather", "store"})  # they copy bytes
 _NO_KERNEL = frozenset({"matmul"})
 _PRODUCTS = _NO_KERNEL | {"im2col_forward", "im2col_input_grad", "im2col_weight_grad"}
 _DTYPES = frozenset({"float16", "bfloat16", "float32", "float64"})

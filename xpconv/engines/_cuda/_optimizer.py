@@ -1,7 +1,8 @@
 """One step of an optimiser for many parameters in one launch: ``source/optimizer.cuh``.
 
 A launch carries a table of at most `_ROWS` parameters by value, so that nothing is copied to the
-device before, and a CUDA graph can hold it; more parameters take more launches.
+device before, and a CUDA graph can hold it; more parameters take more launches. Numbers that change
+from step to step stand in an array there, see `xpconv._late`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from ..._late import Late, side_by_side, table_in_force
 from ..._typing import Array
 from ._launch import address, c_type, launch_blocks, wide
 from ._pools import channels_last_view
@@ -47,7 +49,7 @@ def sgd(
     buffers: Sequence[Array] | None,
     found_inf: Array | None,
     *,
-    lr: float,
+    lr: float | Late,
     momentum: float,
     dampening: float,
     weight_decay: float,
@@ -60,10 +62,12 @@ def sgd(
     kind = wide(parameters[0])
     names = ("lr", "momentum", "kept", "decay")
     options = np.zeros((), dtype=[*((name, kind) for name in names), ("nesterov", np.int64)])
-    options[()] = (lr, momentum, 1 - dampening, weight_decay, nesterov)
+    rates = side_by_side([lr], kind)
+    by_value = lr if rates is None else 0.0
+    options[()] = (by_value, momentum, 1 - dampening, weight_decay, nesterov)
     slots = [] if buffers is None else [buffers]
     remembered = 1 if momentum else 0
-    extra = (_by_value(options), _flag(found_inf))
+    extra = (_by_value(options), _flag(found_inf), rates)
     made = _step("sgd", parameters, gradients, slots, remembered, *extra)
     return made[0], made[1] if momentum else []
 
@@ -74,24 +78,22 @@ def adam(
     averages: tuple[Sequence[Array], Sequence[Array]] | None,
     found_inf: Array | None,
     *,
-    rate: float | Array,
-    root: float | Array,
+    rate: float | Array | Late,
+    root: float | Array | Late,
     betas: tuple[float, float],
     eps: float,
     weight_decay: float,
-    shrink: float,
+    shrink: float | Late,
 ) -> tuple[list[Array], list[Array], list[Array]]:
     """Return new parameters, and new averages of the gradients and of their squares.
 
     ``rate`` and ``root`` may be 0-d arrays: where steps may be skipped only the device knows how
     many there were. See `sgd`.
     """
-    xp = array_namespace(parameters[0])
     kind = wide(parameters[0])
-    rates = None
-    if hasattr(rate, "dtype"):
-        rates = xp.astype(xp.stack([rate, root]), getattr(xp, kind))
-        rate = root = 0.0
+    rates = _rates(parameters[0], kind, rate, root, shrink)
+    if rates is not None:
+        rate, root, shrink = 0.0, 0.0, 1.0
     fields = {
         "rate": rate,
         "root": root,
@@ -109,6 +111,23 @@ def adam(
     extra = (_by_value(options), _flag(found_inf), rates)
     made = _step("adam", parameters, gradients, averages or (), 2, *extra)
     return made[0], made[1], made[2]
+
+
+def _rates(like: Array, kind: str, *numbers: float | Array | Late) -> Array | None:
+    """Return the numbers in an array where the host does not know all of them yet, else None."""
+    arrays = [n for n in numbers if not isinstance(n, Late) and hasattr(n, "dtype")]
+    if not arrays:
+        return side_by_side(numbers, kind)
+    xp = array_namespace(like)
+
+    def as_array(number: Any) -> Array:
+        if isinstance(number, Late):
+            return number.beside(arrays[0])
+        if hasattr(number, "dtype"):
+            return xp.asarray(number)
+        return xp.full((), number, dtype=arrays[0].dtype, device=device(like))
+
+    return xp.astype(xp.stack([as_array(number) for number in numbers]), getattr(xp, kind))
 
 
 def _flag(found_inf: Array | None) -> Array | None:
@@ -150,10 +169,12 @@ def _row(
             channels, taps = gradient.shape[1], math.prod(gradient.shape[2:])
         else:
             gradient = xp.ascontiguousarray(gradient)
-    place = device(parameter)
-    made = tuple(
-        xp.empty(parameter.shape, dtype=parameter.dtype, device=place) for _ in range(1 + count)
-    )
+    made: tuple[Array, ...] = (parameter, *remembered)
+    if len(made) <= count or not _may_overwrite(made):
+        place = device(parameter)
+        made = tuple(
+            xp.empty(parameter.shape, dtype=parameter.dtype, device=place) for _ in range(1 + count)
+        )
     return _Row(
         xp.ascontiguousarray(parameter),
         gradient,
@@ -162,6 +183,13 @@ def _row(
         taps,
         made,
     )
+
+
+def _may_overwrite(arrays: Sequence[Array]) -> bool:
+    """Whether what is made may take the place of what was: a step that is recorded owns it."""
+    table = table_in_force()
+    recorded = table is not None and table.recording
+    return recorded and all(array.flags.c_contiguous for array in arrays)
 
 
 def _table(rows: list[_Row]) -> tuple[np.ndarray[Any, Any], int]:

@@ -1,6 +1,7 @@
 // One step of an optimiser for many parameters in one launch. Each parameter is a row of a table,
-// which travels with the launch; a block takes BLOCK numbers of one parameter. Nothing is written
-// in place. The formulas are those of xpconv.optim, operation by operation.
+// which travels with the launch; a block takes BLOCK numbers of one parameter. What is made may lie
+// where the old numbers are: each is read before it is written. The formulas are those of
+// xpconv.optim, operation by operation.
 
 const int ROWS = 48;     // the table stays below the 4 KiB that a launch may carry
 const int BLOCK = 1024;  // numbers a block
@@ -46,11 +47,13 @@ template <class A> struct SgdOptions {
   int64 nesterov;
 };
 
+// `rates`, if there is one, holds lr in the place of the options.
 template <class S>
 __global__ void sgd(Table table, SgdOptions<typename Wide<S>::type> with,
-                    const unsigned char* skip) {
+                    const unsigned char* skip, const typename Wide<S>::type* rates) {
   typedef typename Wide<S>::type A;
   const bool keep = KEEP(skip);
+  const A lr = rates ? rates[0] : with.lr;
   FOR_ROW(i, row) {
     const A p = wide(((const S*)table.parameter[row])[i]);
     A g = wide(((const S*)table.gradient[row])[gradient_at(table, row, i)]);
@@ -62,12 +65,12 @@ __global__ void sgd(Table table, SgdOptions<typename Wide<S>::type> with,
       ((S*)table.first_out[row])[i] = narrow<S>(keep ? old : b);
       g = with.nesterov ? g + with.momentum * b : b;
     }
-    ((S*)table.parameter_out[row])[i] = narrow<S>(keep ? p : p - with.lr * g);
+    ((S*)table.parameter_out[row])[i] = narrow<S>(keep ? p : p - lr * g);
   }
 }
 
-// Scalars of one step: `rate` is lr / (1 - beta1^t) and `root` sqrt(1 - beta2^t), by value or, where
-// only the device knows t, through a pointer; a parameter is multiplied by `shrink` first.
+// Scalars of one step: `rate` is lr / (1 - beta1^t) and `root` sqrt(1 - beta2^t); a parameter is
+// multiplied by `shrink` first. By value or, where the host does not know them yet, through `rates`.
 template <class A> struct AdamOptions {
   A rate, root, beta1, fresh1, beta2, fresh2, eps, decay, shrink;
   A from_old;  // whether the first average moves from its old value, or from the gradient
@@ -79,10 +82,11 @@ __global__ void adam(Table table, AdamOptions<typename Wide<S>::type> with,
   typedef typename Wide<S>::type A;
   const bool keep = KEEP(skip);
   const A rate = rates ? rates[0] : with.rate, root_of = rates ? rates[1] : with.root;
+  const A shrink = rates ? rates[2] : with.shrink;
   FOR_ROW(i, row) {
     const A given = wide(((const S*)table.parameter[row])[i]);
     A p = given, g = wide(((const S*)table.gradient[row])[gradient_at(table, row, i)]);
-    if (with.shrink != 1) p = p * with.shrink;
+    if (shrink != 1) p = p * shrink;
     if (with.decay != 0) g = g + with.decay * p;
     const S *first = (const S*)table.first[row], *second = (const S*)table.second[row];
     const A old = first ? wide(first[i]) : (A)0, old_square = second ? wide(second[i]) : (A)0;
