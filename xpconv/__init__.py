@@ -22,6 +22,7 @@ from .backend import (
     use_backend as use_backend,
 )
 from .engines import engine as engine
+from .nn._capture import capture as capture
 from .random import manual_seed as manual_seed
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ __all__ = [
     "Trainer",
     "available_backends",
     "backend_of",
+    "capture",
     "checkpoint",
     "conv_workspace",
     "data",

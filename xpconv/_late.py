@@ -8,7 +8,7 @@ stands on the device in an array that is written before each repetition.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ._arrays import dtype_name, is_number
-from ._typing import Array
+from ._typing import Array, DType, Namespace
 from .backend import Backend
 
 _BLOCK = 256  # numbers of one dtype that get their place together
@@ -34,9 +34,9 @@ class Table:
     ----------
     backend : Backend
         Where.
-    write : callable
+    write : callable, optional
         ``write(target, values)`` gives a device array the values of a host array, in its turn among
-        all other work.
+        all other work. Without it there can be no late numbers.
 
     Notes
     -----
@@ -44,8 +44,10 @@ class Table:
     when the same numbers must ask for their places in the same order.
     """
 
-    def __init__(self, backend: Backend, write: Callable[[Array, np.ndarray], None]) -> None:
-        self._backend, self._write = backend, write
+    def __init__(
+        self, backend: Backend, write: Callable[[Array, np.ndarray], None] | None = None
+    ) -> None:
+        self._backend, self._write = backend, write or _nowhere
         self._blocks: dict[str, list[Array]] = {}
         self._numbers: dict[str, list[Late]] = {}
         self._asked: dict[str, int] = {}
@@ -114,6 +116,10 @@ class Table:
                     self._write(block[: len(some)], _host(some, dtype))
 
 
+def _nowhere(target: Array, values: np.ndarray) -> None:
+    raise Unrepeatable("there are no numbers of the host here")
+
+
 def _host(numbers: Sequence[Late], dtype: str) -> np.ndarray:
     return np.asarray([number.value() for number in numbers], dtype=dtype)
 
@@ -123,13 +129,28 @@ def table_in_force() -> Table | None:
     return _TABLE.get()
 
 
-def from_host(make: Callable[[], Array]) -> Array:
-    """Return an array made of the host's numbers, the same in every step.
+def from_host(xp: Namespace, values: Any, dtype: DType, device: Any) -> Array:
+    """Return an array of the host's numbers, which are the same in every step.
 
     A recording cannot copy from the host, so what is recorded gets the array of the step before.
     """
+
+    def make() -> Array:
+        return xp.asarray(values, dtype=dtype, device=device)
+
     table = table_in_force()
     return make() if table is None else table.constant(make)
+
+
+def in_eights(join: Callable[[list[Array]], Array], arrays: Iterable[Array]) -> Array:
+    """Join arrays: in a step that is recorded, eight at a time, and what that gives again.
+
+    CuPy copies the addresses of more than eight arrays from the host, which a recording cannot.
+    """
+    rest = list(arrays)
+    while len(rest) > 8 and table_in_force() is not None:
+        rest = [join(rest[k : k + 8]) for k in range(0, len(rest), 8)]
+    return join(rest)
 
 
 class Late:

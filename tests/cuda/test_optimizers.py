@@ -10,7 +10,9 @@ import pytest
 from tests.cuda import host
 from tests.cuda.calls import DTYPES, assert_same, normal, portable
 from tests.test_optim import IDS, VARIANTS, Bag
-from xpconv import optim
+from xpconv import get_backend, optim
+from xpconv._late import Late, Table
+from xpconv.optim._counts import LateCounts
 
 pytestmark = pytest.mark.usefixtures("fused")
 SHAPES = [(4, 3, 3, 3), (4,), (), (1030, 5), (7, 2, 5), (0, 3)]
@@ -124,3 +126,40 @@ def test_different_steps_and_own_rules_take_the_portable_way(launches: list[Any]
     assert len(launches) == 1
     optimizer.step(model, grads)
     assert len(launches) == 1
+
+
+@pytest.mark.parametrize("skipped", [None, False, True])
+@pytest.mark.parametrize(("kind", "settings"), VARIANTS, ids=IDS)
+def test_steps_that_are_captured(
+    kind: str, settings: dict[str, Any], skipped: bool | None, launches: list[Any]
+) -> None:
+    """Numbers that come late, and arrays that are written over, give the same bits."""
+    found_inf = None if skipped is None else np.asarray(skipped)
+    table = Table(get_backend("numpy"), lambda target, values: np.copyto(target, values))
+
+    def begun() -> tuple[Any, Any]:
+        model, optimizer = Bag(**arrays(1, "float32")), getattr(optim, kind)(**settings)
+        optimizer.step(model, arrays(2, "float32"), found_inf=found_inf)
+        return model, optimizer
+
+    def step(model: Any, optimizer: Any, lr: Any) -> list[Any]:
+        if isinstance(lr, Late) and found_inf is None:
+            counts = LateCounts()
+            counts.take_over(optimizer._steps)
+            optimizer._steps = counts
+        optimizer.step(model, arrays(3, "float32"), lr=lr, found_inf=found_inf)
+        slots = optimizer._slots.values()
+        return [*model.parameters().values(), *(slot for kept in slots for slot in kept.values())]
+
+    expected = step(*begun(), 0.1)
+    with table.in_force(recording=False):
+        assert_same(step(*begun(), Late(lambda: 0.1)), expected)
+    model, optimizer = begun()
+    before = list(model.parameters().values())
+    launches.clear()
+    with table.in_force(recording=True):
+        made = step(model, optimizer, Late(lambda: 0.1))
+    assert_same(made, expected)
+    if launches:  # not by the portable way, for which only the device knows a first step
+        assert all(new is old for new, old in zip(model.parameters().values(), before))
+    assert bool(launches) is not (settings.get("dampening", 0) != 0 and skipped is not None)

@@ -99,7 +99,9 @@ class _Watch(TorchDispatchMode):
         kwargs, name = kwargs or {}, function._schema.name.partition("::")[2]
         if name in READS:
             raise RuntimeError("the current stream is capturing, so D2H transfers are disallowed")
-        if name.startswith("lift_fresh"):
+        # CuPy has the addresses of many arrays copied to the device.
+        many = name in ("cat", "stack") and len(args[0]) > 8
+        if many or name.startswith("lift_fresh"):
             raise RuntimeError("the current stream is capturing, so H2D transfers are disallowed")
         given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         self._keep_what_is_written_over(function, args, kwargs)
@@ -127,7 +129,9 @@ class _Watch(TorchDispatchMode):
         for number, argument in enumerate(function._schema.arguments):
             if argument.alias_info is None or not argument.alias_info.is_write:
                 continue
-            for tensor in tree_leaves(args[number] if number < len(args) else kwargs[argument.name]):
+            for tensor in tree_leaves(
+                args[number] if number < len(args) else kwargs[argument.name]
+            ):
                 memory = _memory(tensor)
                 if memory not in recording.inside and memory not in recording.written:
                     recording.written.add(memory)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from array_api_compat import array_namespace, device
 
 from .._arrays import add_at, itemsize, put
+from .._late import from_host
 from .._typing import Array, Namespace
 from ._bias import with_bias
 from ._bodies import body
@@ -86,7 +87,7 @@ def _kernels(xp: Namespace, filtering: Filtering, weight: Array) -> Array:
 def _squared(xp: Namespace, matrix: Matrix, x: Array) -> Array:
     """Multiply by the Kronecker square of a matrix: both dimensions of tiles at a time."""
     both = [[a * b for a in row for b in other] for row in matrix for other in matrix]
-    return matmul(xp.asarray(both, dtype=x.dtype, device=device(x)), x)
+    return matmul(from_host(xp, both, x.dtype, device(x)), x)
 
 
 def _images(xp: Namespace, problem: Problem, filtering: Filtering, x: Array) -> Iterator[slice]:

@@ -244,7 +244,7 @@ def threshold(x: Array, threshold: float, value: float) -> Array:
         threshold = in_range(x, "threshold", threshold)
         value = in_range(x, "value", value)
     replaced = x <= threshold
-    y = xp.where(replaced, xp.asarray(value, dtype=x.dtype, device=device(x)), x)
+    y = xp.where(replaced, xp.full((), value, dtype=x.dtype, device=device(x)), x)
     return y, lambda dy: dy * step(xp, ~replaced, dy)
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from array_api_compat import device
 
 from .._arrays import add_at, is_complex, is_floating, itemsize, namespace
+from .._late import from_host
 from .._shapes import integer
 from .._typing import Array, Namespace, Pullback
 from ._adaptive_avg_pool import adaptive_avg_pool_vjp
@@ -140,9 +141,9 @@ def _along(xp: Namespace, x: Array, axis: int, way: Taps) -> Array:
     """Sum the taps of every output along one axis."""
     home, total = device(x), None
     for k, places in enumerate(way.places):
-        part = xp.take(x, xp.asarray(places, dtype=xp.int64, device=home), axis=axis)
+        part = xp.take(x, from_host(xp, places, xp.int64, home), axis=axis)
         if way.weights is not None:
-            weight = xp.asarray(way.weights[k], dtype=x.dtype, device=home)
+            weight = from_host(xp, way.weights[k], x.dtype, home)
             part = part * xp.reshape(weight, (-1, *(1,) * (x.ndim - 1 - axis)))
         total = part if total is None else add_at(total, ..., part)
     return total

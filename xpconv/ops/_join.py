@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._arrays import conjugate, dtype_name, namespace, same_dtype
+from .._late import in_eights
 from .._libraries import quiet
 from .._typing import Array, Pullback
 from ..engines import body
@@ -164,8 +165,8 @@ def concat(*arrays: Array, dim: int = 1) -> Array:
             )
     views = memory_order(*arrays)
     if views is None:
-        return xp.concat(arrays, axis=axis)
+        return in_eights(lambda some: xp.concat(some, axis=axis), arrays)
     there, back = views
     last = arrays[0].ndim - 1  # (N, C, ...) -> (N, ..., C)
     turned = 0 if axis == 0 else last if axis == 1 else axis - 1
-    return back(xp.concat([there(array) for array in arrays], axis=turned))
+    return back(in_eights(lambda some: xp.concat(some, axis=turned), map(there, arrays)))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from array_api_compat import device
 
 from .._arrays import clip
+from .._late import from_host
 from .._typing import Array, Namespace
 from ._layout import channels_first, channels_last
 from ._resample_taps import Taps
@@ -29,8 +30,8 @@ def _along(xp: Namespace, x: Array, axis: int, whole: tuple[list[Column], int]) 
     home, total = device(x), 1 << (bits - 1)
     wide = xp.astype(x, xp.int64)
     for places, shares in columns:
-        part = xp.take(wide, xp.asarray(places, dtype=xp.int64, device=home), axis=axis)
-        share = xp.asarray(shares, dtype=xp.int64, device=home)
+        part = xp.take(wide, from_host(xp, places, xp.int64, home), axis=axis)
+        share = from_host(xp, shares, xp.int64, home)
         total = total + part * xp.reshape(share, (-1, *(1,) * (x.ndim - 1 - axis)))
     return xp.astype(clip(xp, total >> bits, 0, 255), xp.uint8)
 

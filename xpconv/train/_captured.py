@@ -18,7 +18,7 @@ from ..engines import allowed, body
 from ..nn._observe import observing
 from ..optim._optimizer import at_least_zero
 from ..random import LateStream, use_stream
-from ._cells import same, settings
+from ._cells import same, settings, snapshot
 from ._closed import ClosedState
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("xpconv")
 
 Plainly = Callable[..., Any]
-"""Takes a step: ``plainly(x, y)``, or with a learning rate that is late ``plainly(x, y, lr=lr)``."""
+"""Takes a step: ``plainly(x, y)``, or, with a learning rate that is late, ``plainly(x, y, lr=lr)``.
+"""
 
 
 class CapturedSteps:
@@ -139,7 +140,7 @@ class CapturedSteps:
 
     def _run(self, trainer: Trainer, graph: _Graph, plainly: Plainly, x: Array, y: Array) -> None:
         """Take a step from our arrays to our arrays, with numbers that are late."""
-        drawn, count = trainer.stream.state_dict(), trainer.means.count
+        undo, count = snapshot(trainer), trainer.means.count
         self._state.counts.begin()
         graph.stream.restart()
         try:
@@ -149,8 +150,7 @@ class CapturedSteps:
                 raise Unrepeatable("a layer keeps something of a step that is not its state")
             self._state.commit(trainer)
         except BaseException:
-            trainer.stream.load_state_dict(drawn)
-            trainer.means.count = count
+            undo()
             self._state.restore(trainer)
             raise
         graph.moved, graph.counted = self._state.counts.moved, trainer.means.count - count

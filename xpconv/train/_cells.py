@@ -106,6 +106,21 @@ def settings(trainer: Trainer) -> list[Any]:
     return found
 
 
+def snapshot(trainer: Trainer) -> Callable[[], None]:
+    """Return what undoes the changes that a step makes on the host."""
+    means, count, drawn = trainer.means, trainer.means.count, trainer.stream.state_dict()
+    held = [(vars(module), dict(vars(module))) for _, module in trainer.model.named_modules()]
+
+    def undo() -> None:
+        means.count = count
+        trainer.stream.load_state_dict(drawn)
+        for attributes, before in held:
+            attributes.clear()
+            attributes.update(before)
+
+    return undo
+
+
 _PLAIN = (bool, int, float, complex, str, tuple)
 
 

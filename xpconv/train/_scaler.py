@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._late import in_eights
 from .._typing import Array
 from ..backend import Backend, to_numpy
 
@@ -59,7 +60,9 @@ class LossScaler:
         inverse = 1.0 / self.scale
         wide = {name: xp.astype(grad, xp.float32, copy=False) for name, grad in grads.items()}
         finite = [xp.all(xp.isfinite(grad)) for grad in wide.values()]
-        found_inf = ~xp.all(xp.stack(finite)) if finite else self.backend.asarray(False)
+        if not finite:
+            return {}, self.backend.asarray(False)
+        found_inf = ~in_eights(lambda some: xp.all(xp.stack(some)), finite)
         unscaled = {name: grad * inverse for name, grad in wide.items()}
         return unscaled, self.backend.asarray(found_inf)
 
