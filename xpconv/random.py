@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from ._late import Late, Unrepeatable
 from ._shapes import ntuple
 from ._typing import Array, Namespace
 
@@ -72,39 +71,6 @@ class Stream:
         self._keys = int(state["keys"])
         self.generator = np.random.default_rng(self.seed)
         self.generator.bit_generator.state = state["generator"]
-
-
-class LateStream(Stream):
-    """Hands out keys that a recorded step has to ask for anew each time it is repeated.
-
-    Parameters
-    ----------
-    stream : Stream
-        Whose keys they are.
-    """
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-        self.restart()
-
-    def restart(self) -> None:
-        """Forget the keys: a step is about to ask for its own."""
-        self._drawn: list[tuple[int, int]] = []
-
-    def draw(self) -> None:
-        """Draw as many keys as the step has asked for, for its next repetition."""
-        self._drawn[:] = [self._stream.next_key() for _ in self._drawn]
-
-    def next_key(self) -> tuple[Any, Any]:
-        """Return a new key of two late numbers."""
-        drawn, place = self._drawn, len(self._drawn)
-        drawn.append(self._stream.next_key())
-        return Late(lambda: drawn[place][0]), Late(lambda: drawn[place][1])
-
-    @property
-    def generator(self) -> np.random.Generator:  # type: ignore[override]
-        """Refused: what is drawn on the host would be the same in every repetition."""
-        raise Unrepeatable("it draws random numbers on the host")
 
 
 _DEFAULT = Stream(0)

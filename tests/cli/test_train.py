@@ -85,6 +85,14 @@ def test_precision(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCapture
     assert "--precision is fp16 in" in error_line(capsys)
 
 
+def test_cuda_graphs(caplog: pytest.LogCaptureFixture) -> None:
+    """On the CPU the run is the same as without, and the command says so."""
+    assert train(epochs=1, out="graphs", cuda_graphs=True) == 0
+    assert "steps are taken one by one, because numpy on the CPU has no CUDA graphs" in caplog.text
+    assert train(epochs=1, out="without") == 0
+    assert same_weights(Path("graphs"), Path("without"))
+
+
 def test_quiet_prints_the_result_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert train(epochs=1, out="x") == 0
     out, err = capsys.readouterr()

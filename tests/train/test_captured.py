@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.backends import host
+from tests.train.captured import EPOCHS, OPTIMIZERS, assert_alike, fitted, trainer
 from tests.train.small import assert_same_bits, host_state, images, network
 from xpconv import nn, ops, optim, schedule, train
 from xpconv.random import use_stream
@@ -21,68 +22,16 @@ from tests.train.recorder import TorchRecorder, TorchRecording  # noqa: E402
 from xpconv import _graphs  # noqa: E402
 from xpconv.train._captured import CapturedSteps  # noqa: E402
 
-EPOCHS, SAMPLES, BATCH = 3, 22, 5  # four batches and a smaller one
-
-OPTIMIZERS: dict[str, Callable[[], optim.Optimizer]] = {
-    "sgd": lambda: optim.SGD(0.05),
-    "nesterov": lambda: optim.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
-    "dampening": lambda: optim.SGD(0.05, momentum=0.9, dampening=0.5),
-    "adam": lambda: optim.Adam(0.01, weight_decay=0.01),
-    "adam, fast": lambda: optim.Adam(0.01, betas=(0.4, 0.9)),
-    "adamw": lambda: optim.AdamW(0.01, weight_decay=0.1),
-}
-
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(_graphs.RECORDERS, "torch", TorchRecorder)
 
 
-def trainer(graphs: bool, model: nn.Module | None = None, **options: Any) -> train.Trainer:
-    options = {"optimizer": optim.Adam(0.01), "schedule": schedule.OneCycleLR(EPOCHS)} | options
-    model = network("torch") if model is None else model
-    return train.Trainer(model, backend="torch", cuda_graphs=graphs, progress=False, **options)
-
-
-def fitted(made: train.Trainer, **options: Any) -> train.Trainer:
-    options = {"epochs": EPOCHS, "batch_size": BATCH} | options
-    made.fit(images(SAMPLES), images(9), **options)
-    return made
-
-
 def recordings(made: train.Trainer) -> list[TorchRecording]:
     recorder = made.cuda_graphs._recorder
     assert isinstance(recorder, TorchRecorder)
     return recorder.recordings
-
-
-def everything(made: train.Trainer) -> dict[str, Any]:
-    """All that a run leaves, as host arrays."""
-    optimizer = made.optimizer.state_dict()
-    slots = {
-        f"{key} of {name}": np.array(host(array))
-        for name, kept in optimizer["slots"].items()
-        for key, array in kept.items()
-    }
-    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in made.history.rows]
-    others = {
-        "steps": optimizer["steps"],
-        "history": rows,
-        "keys": made.stream.state_dict()["keys"],
-        "precision": made.precision.state_dict(),
-        "last loss": float(made.last_loss),
-    }
-    return {**host_state(made.model), **slots, **others}
-
-
-def assert_alike(one: train.Trainer, other: train.Trainer) -> None:
-    ours, theirs = everything(one), everything(other)
-    assert list(ours) == list(theirs)
-    for name, value in ours.items():
-        if isinstance(value, np.ndarray):
-            np.testing.assert_array_equal(value, theirs[name], err_msg=name, strict=True)
-        else:
-            assert value == theirs[name], name
 
 
 @pytest.mark.parametrize(
@@ -396,7 +345,7 @@ def _baked_rate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _baked_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    from xpconv.random import LateStream
+    from xpconv.train._late_stream import LateStream
 
     monkeypatch.setattr(LateStream, "next_key", lambda self: self._stream.next_key())
 
@@ -490,3 +439,41 @@ def test_graphs_belong_to_engines_and_workspaces() -> None:
 
 def test_types() -> None:
     assert isinstance(trainer(True).cuda_graphs, CapturedSteps)
+
+
+LAYERS: dict[str, Callable[[], nn.Module]] = {
+    "resampling, whose taps the host sends": lambda: nn.Upsample(scale_factor=2, mode="bilinear"),
+    "channels that are dropped": lambda: nn.FeatureAlphaDropout(0.3),
+    "samples that are dropped": lambda: nn.StochasticDepth(0.3, "row"),
+    "random slopes": nn.RReLU,
+    "a constant": lambda: nn.Threshold(0.1, 0.2),
+    "buffers that a step turns": lambda: nn.spectral_norm(nn.Conv2d(1, 1, 3)),
+    "a weight that is computed": lambda: nn.weight_norm(nn.Conv2d(1, 1, 3)),
+    "an average of all batches": lambda: nn.BatchNorm2d(1, momentum=None),
+}
+
+
+@pytest.mark.parametrize("what", LAYERS)
+def test_layers_that_need_care(what: str) -> None:
+    runs = []
+    for graphs in (False, True):
+        model = nn.Sequential(LAYERS[what](), nn.GlobalAvgPool(), nn.Flatten(), nn.Linear(1, 3))
+        made = trainer(graphs, model)
+        with made.captured_steps() as step:
+            losses = [float(step(*next(batches()))[0]) for _ in range(6)]
+        runs.append((losses, host_state(made.model)))
+        assert (made.cuda_graphs.refusal is None) is graphs
+    assert runs[0][0] == runs[1][0]
+    assert_same_bits(runs[0][1], runs[1][1])
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "multi_margin_loss"])
+def test_losses_that_look_at_what_the_model_puts_out(loss: str) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 3), nn.Sigmoid())
+    made = trainer(True, model, loss=loss)
+    x, labels = next(batches())
+    y = torch.full((4, 3), 0.5) if loss == "binary_cross_entropy" else labels
+    with made.captured_steps() as step:
+        for _ in range(4):
+            step(x, y)
+    assert "D2H transfers are disallowed" in str(made.cuda_graphs.refusal)

@@ -86,6 +86,7 @@ def _trainer(
         schedule=OneCycleLR(settings["epochs"]),
         backend=backend,
         precision=settings.get("precision"),  # not in checkpoints of older versions
+        cuda_graphs=arguments.cuda_graphs,
         callbacks=[RunSettings(settings), Checkpoint(out / CHECKPOINT)],
         seed=settings["seed"],
         progress=False if arguments.quiet else "auto",
@@ -183,4 +184,6 @@ def _leave(trainer: Trainer | None, arguments: argparse.Namespace, out: Path, do
     words = ["xpconv", "train", arguments.dataset, "--resume", "--out", str(out)]
     if arguments.backend is not None:
         words += ["--backend", arguments.backend]
+    if arguments.cuda_graphs:
+        words.append("--cuda-graphs")
     return f"{where}; go on with: {shlex.join(words)}"

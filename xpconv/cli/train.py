@@ -58,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "with TF32 products if CUPY_TF32=1)",
     )
     parser.add_argument(
+        "--cuda-graphs",
+        action="store_true",
+        help="record a step on a GPU and repeat it with one launch; same results, less waiting",
+    )
+    parser.add_argument(
         "--out",
         metavar="DIR",
         type=Path,

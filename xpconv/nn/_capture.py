@@ -31,6 +31,7 @@ class CapturedModel:
         self._model = copy.deepcopy(model)  # weights of our own, which stay where they are
         self._inputs = [_copy(x) for x in examples]
         self._outputs: Any = None
+        self._table = Table(backend_of(examples[0]))  # the constants that the recording reads
         self._recording = self._recorded()
 
     @property
@@ -43,12 +44,11 @@ class CapturedModel:
         if found is None:
             _LOG.warning("capture: %s has no CUDA graphs, layers are computed one by one", backend)
             return None
-        table = Table(backend)
         try:
             with backend.context():
-                with table.in_force(recording=False):  # kernels are compiled, plans are made
+                with self._table.in_force(recording=False):  # kernels are compiled, plans are made
                     self._model(*self._inputs)
-                with found.record() as recording, table.in_force(recording=True):
+                with found.record() as recording, self._table.in_force(recording=True):
                     self._outputs = self._model(*self._inputs)
         except Exception as error:
             raise RuntimeError(
@@ -65,7 +65,9 @@ class CapturedModel:
             If the inputs are not of the library, device, dtypes and shapes of the examples.
         """
         if len(inputs) != len(self._inputs):
-            raise TypeError(f"the model was captured with {len(self._inputs)} input(s)")
+            raise TypeError(
+                f"the model was captured with {len(self._inputs)} input(s), got {len(inputs)}"
+            )
         for x, ours in zip(inputs, self._inputs, strict=True):
             namespace(x=x, example=ours)
             if (tuple(x.shape), x.dtype) != (tuple(ours.shape), ours.dtype):

@@ -17,9 +17,10 @@ from ..backend import backend_of
 from ..engines import allowed, body
 from ..nn._observe import observing
 from ..optim._optimizer import at_least_zero
-from ..random import LateStream, use_stream
+from ..random import use_stream
 from ._cells import same, settings, snapshot
 from ._closed import ClosedState
+from ._late_stream import LateStream
 
 if TYPE_CHECKING:
     from ..backend import Backend

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._typing import Array
 from ..data import ArrayDataset
 from ..nn import Module
 from ..optim import Optimizer
+from ..schedule import Schedule
 from ._callbacks import Callback
 from ._losses import Loss, loss_name, targets_of
 
+if TYPE_CHECKING:
+    from ._trainer import Trainer
 
-def check_parts(model: Any, optimizer: Any) -> None:
+
+def check_parts(model: Any, optimizer: Any, schedule: Any, progress: Any) -> None:
     """Refuse what a `Trainer` cannot train, or not by.
 
     Raises
     ------
-    TypeError
+    TypeError, ValueError
         With the argument's name, and what it must be.
     """
+    if progress not in ("auto", "bar", "plain", True, False):
+        raise ValueError(f"progress must be 'auto', 'bar', 'plain' or a bool, got {progress!r}")
+    if schedule is not None and not isinstance(schedule, Schedule):
+        raise TypeError(
+            f"schedule must be a Schedule, got {_kind(schedule)}; "
+            "for a function there is schedule.LambdaLR"
+        )
     if not isinstance(model, Module):
         raise TypeError(f"model must be a Module, got {_kind(model)}")
     if optimizer is not None and not isinstance(optimizer, Optimizer):
@@ -140,6 +151,13 @@ def _check_labels(output_shape: tuple[int, ...], ignore_index: int, y: Array, wh
 def _batch(shape: tuple[int, ...]) -> str:
     """Write a shape with the batch axis before it, as in ``(N, 3)``."""
     return f"(N{''.join(f', {size}' for size in shape) or ','})"
+
+
+def check_data(trainer: Trainer, dataset: ArrayDataset, what: str) -> None:
+    """Compare data, model and loss before anything is computed in earnest."""
+    check_samples(dataset.x, what)
+    first = trainer._there(dataset.x[:1])
+    check_targets(output_shape(trainer.model, first), trainer.loss, dataset, what)
 
 
 def output_shape(model: Module, x: Array) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ._callbacks import Callback
@@ -66,6 +67,22 @@ class ProgressBar(Callback):
         if self._display is not None:
             self._display.close()
             self._display = None
+
+
+def with_progress(callbacks: Iterable[Callback], progress: str | bool) -> list[Callback]:
+    """Return callbacks in the order in which they are called, with the progress that was asked for.
+
+    Parameters
+    ----------
+    callbacks : iterable of Callback
+        The user's.
+    progress : {"auto", "bar", "plain"} or bool
+        As in `Trainer`; with a `ProgressBar` among the callbacks there is no other.
+    """
+    found = list(callbacks)
+    if progress and not any(isinstance(callback, ProgressBar) for callback in found):
+        found.append(ProgressBar(bar={"bar": True, "plain": False}.get(str(progress))))
+    return sorted(found, key=lambda callback: callback.late)
 
 
 def row_line(row: dict[str, Any], epochs: int) -> str:

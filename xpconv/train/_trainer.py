@@ -22,18 +22,17 @@ from ._captured import CapturedSteps
 from ._checks import (
     as_callbacks,
     as_dataset,
+    check_data,
     check_monitors,
     check_parts,
     check_samples,
-    check_targets,
-    output_shape,
 )
 from ._history import History
 from ._loop import Loop, judge
 from ._losses import Loss, as_loss, targets_of
 from ._metrics import Means, Metric, as_metrics
 from ._precision import Precision
-from ._progress import ProgressBar
+from ._progress import with_progress
 from ._run import Run
 
 if TYPE_CHECKING:
@@ -64,9 +63,8 @@ class Trainer:
         gradients overflow. By default all is of the dtype of the model's parameters. A backend that
         cannot (NumPy, for one) computes in float32, and says so.
     cuda_graphs : bool, default False
-        Record a step as a CUDA graph and repeat it with one launch, for networks so small that a
-        GPU waits for the host; see the notes. Results have the same bits. A backend without them,
-        or a model that cannot be recorded, takes its steps one by one, and says so.
+        Record a step as a CUDA graph and repeat it with one launch: for networks so small that a
+        GPU waits for the host. A backend or a model that cannot says so and goes step by step.
     schedule : Schedule, optional
         Multiplies the optimiser's learning rate; its time is counted in epochs.
     clip_norm : float, optional
@@ -104,14 +102,9 @@ class Trainer:
     step, so a run that is killed and resumed from a `Checkpoint` gives bit-identical weights (with
     the same libraries and number of threads, which decide the order of sums).
 
-    With ``cuda_graphs`` the first batch of each shape is computed as ever, the second is recorded,
-    and all others repeat the recording: forward and backward pass, clipping, optimiser, loss scale
-    and metrics. The learning rate, counts of steps and keys of dropout masks are handed to each
-    repetition; options of layers and of the optimiser are part of the recording, and changing one
-    leads to a new recording. Evaluation is not recorded. While an epoch runs, the present weights
-    are in arrays of the trainer's own. The model and the optimiser get copies before a callback is
-    called (for each batch only if one has an ``on_batch_end`` of its own, which costs two copies of
-    the state a step), for `save`, and when `fit` ends; so arrays that you hold never change.
+    With ``cuda_graphs`` weights are in arrays of the trainer's own while an epoch runs. Model and
+    optimiser get copies before a callback is called (after a batch only if it has an
+    ``on_batch_end`` of its own), for `save`, and in the end. So arrays that you hold never change.
 
     The loop itself has no secrets; this is one by hand:
 
@@ -153,14 +146,7 @@ class Trainer:
         seed: int = 0,
         progress: str | bool = "auto",
     ) -> None:
-        if progress not in ("auto", "bar", "plain", True, False):
-            raise ValueError(f"progress must be 'auto', 'bar', 'plain' or a bool, got {progress!r}")
-        if schedule is not None and not isinstance(schedule, Schedule):
-            raise TypeError(
-                f"schedule must be a Schedule, got {type(schedule).__name__}; "
-                "for a function there is schedule.LambdaLR"
-            )
-        check_parts(model, optimizer)
+        check_parts(model, optimizer, schedule, progress)
         self.model = model
         self.loss = as_loss(loss)
         self.optimizer = Adam() if optimizer is None else optimizer
@@ -239,12 +225,12 @@ class Trainer:
         if resume is not None:
             state = checkpoint.load(resume)
             _state.check(self, state, resume, run)
-        callbacks = self._callbacks_of_run()
+        callbacks = with_progress(self.callbacks, self.progress)
         check_monitors((*callbacks, self.schedule), self.metrics, validation=judged_by is not None)
         with self._in_force():
-            self._check(data, "training")
+            check_data(self, data, "training")
             if judged_by is not None:
-                self._check(judged_by, "validation")
+                check_data(self, judged_by, "validation")
             Loop(self, run, data, judged_by, callbacks).go(state)
         return self.history
 
@@ -265,7 +251,7 @@ class Trainer:
         """
         dataset = as_dataset(data, "data")
         with self._in_force():
-            self._check(dataset, "given")
+            check_data(self, dataset, "given")
             return judge(self, dataset, batch_size)
 
     def predict(self, x: Array, batch_size: int = 256) -> Any:
@@ -374,23 +360,21 @@ class Trainer:
     def captured_steps(self) -> Iterator[Callable[[Array, Array], tuple[Array, Array]]]:
         """Take steps in a loop of your own, as CUDA graphs where ``cuda_graphs`` asks for them.
 
-        Within the block the trainer's backend and random numbers are in force, the weights are in
-        arrays of the trainer's own, and labels are not looked at: they must be in range. When it
-        ends, the model and the optimiser have the weights.
+        Within the block the trainer's random numbers are in force, the weights are in arrays of its
+        own, and labels are not looked at. Then the model and the optimiser have the weights.
 
         Yields
         ------
         callable
-            ``step(x, y)`` does what `step` does. The arrays that it returns are valid until the
-            next call: copy what you keep.
+            ``step(x, y)`` does what `step` does. What it returns is valid until the next call.
 
         Examples
         --------
-        >>> from xpconv import Trainer, data, nn
+        >>> from xpconv import Trainer, data, models
         >>> digits, _ = data.load_digits()
-        >>> trainer = Trainer(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)))
+        >>> trainer = Trainer(models.get_model("digits_cnn"))
         >>> with trainer.captured_steps() as step:
-        ...     for x, y in data.on_backend(data.batches(digits, 64), trainer.backend):
+        ...     for x, y in data.on_backend(data.batches(digits, 256), trainer.backend):
         ...         loss, logits = step(x, y)
         """
         with self._in_force():
@@ -405,7 +389,7 @@ class Trainer:
     def _in_force(self) -> Iterator[None]:
         """Compute on this trainer's backend, with its random numbers and products."""
         self.model.to(self.backend)
-        # Labels that `_check` has seen on the host are not looked at again on the device.
+        # Labels that `check_data` has seen on the host are not looked at again on the device.
         labels = targets_of(self.loss) == "classes"
         checked = ops.labels_checked() if labels else nullcontext()
         products = self.precision.products()
@@ -415,15 +399,3 @@ class Trainer:
     def _there(self, x: Any) -> Array:
         """Bring samples to the backend."""
         return to_device(x, self.backend, self.dtype)
-
-    def _callbacks_of_run(self) -> list[Callback]:
-        found = list(self.callbacks)
-        if self.progress and not any(isinstance(callback, ProgressBar) for callback in found):
-            found.append(ProgressBar(bar={"bar": True, "plain": False}.get(str(self.progress))))
-        return sorted(found, key=lambda callback: callback.late)
-
-    def _check(self, dataset: ArrayDataset, what: str) -> None:
-        """Compare data, model and loss before anything is computed in earnest."""
-        check_samples(dataset.x, what)
-        first = self._there(dataset.x[:1])
-        check_targets(output_shape(self.model, first), self.loss, dataset, what)
