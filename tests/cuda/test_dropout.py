@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.cuda.calls import DTYPES, assert_same, normal, portable, there_and_back
 from tests.ops import strategies
-from xpconv import ops
+from xpconv import get_backend, ops
+from xpconv._late import Late, Table
 
 pytestmark = pytest.mark.usefixtures("fused")
 same_fixture = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -51,3 +52,12 @@ def test_what_is_no_number() -> None:
     mine = there_and_back(ops.dropout, x, 0.5, key=(3, 4))
     with portable():
         assert_same(mine, there_and_back(ops.dropout, x, 0.5, key=(3, 4)))
+
+
+def test_keys_that_come_late() -> None:
+    x, words = np.asarray(normal((3, 8), "float32")), [1, 2**32 - 1]
+    table = Table(get_backend("numpy"), lambda target, values: np.copyto(target, values))
+    with table.in_force(recording=False):
+        key = Late(lambda: words[0]), Late(lambda: words[1])
+        mine = there_and_back(ops.dropout, x, 0.5, key=key)
+    assert_same(mine, there_and_back(ops.dropout, x, 0.5, key=(1, 2**32 - 1)))

@@ -11,6 +11,7 @@ from array_api_compat import array_namespace
 from .._arrays import dtype_name, put
 from .._graphs import Recorder, Recording, recorder
 from .._late import Late, Table, Unrepeatable
+from .._tf32 import tf32_allowed
 from .._typing import Array
 from .._workspace import workspace_budget
 from ..backend import backend_of
@@ -82,7 +83,9 @@ class CapturedSteps:
             self._state.settle(trainer)
             return result
         self._rate.now = at_least_zero("learning rate", trainer.lr)
-        key = (plainly.__name__, *_form(x), *_form(y), allowed(), workspace_budget(0))
+        # Whatever else is said for a block decides what is recorded in it.
+        said = allowed(), workspace_budget(0), tf32_allowed()
+        key = (plainly.__name__, *_form(x), *_form(y), *said)
         try:
             return self._take(trainer, key, x, y, plainly)
         except Exception as error:

@@ -103,8 +103,7 @@ class Trainer:
     the same libraries and number of threads, which decide the order of sums).
 
     With ``cuda_graphs`` weights are in arrays of the trainer's own while an epoch runs. Model and
-    optimiser get copies before a callback is called (after a batch only if it has an
-    ``on_batch_end`` of its own), for `save`, and in the end. So arrays that you hold never change.
+    optimiser get copies before anybody can look: no array that you hold ever changes.
 
     The loop itself has no secrets; this is one by hand:
 

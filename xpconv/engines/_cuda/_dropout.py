@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from ..._late import side_by_side
 from ..._typing import Array
 from ._launch import aligned, c_type, index_dtype, index_type, launch, number
 from ._pools import channels_first_empty, channels_last_view
 
 
-def dropout(x: Array, key: tuple[int, int], limit: int, scale: float) -> Array:
+def dropout(x: Array, key: tuple[Any, Any], limit: int, scale: float) -> Array:
     """Return x times ``scale`` where a random word is at least ``limit``, and x times 0 elsewhere.
 
-    The words are those of `random_bits`, in x's plain order.
+    The words are those of `random_bits`, in x's plain order. Those of the key may be late.
     """
     xp = array_namespace(x)
     inner, channels = x.size, 1
@@ -27,6 +29,7 @@ def dropout(x: Array, key: tuple[int, int], limit: int, scale: float) -> Array:
         given = xp.ascontiguousarray(x)
         made = written = xp.empty(x.shape, dtype=x.dtype, device=device(x))
     whole = channels == 1 and x.size % 4 == 0 and aligned(given, 4) and aligned(written, 4)
+    drawn = side_by_side(key, "int64")
     at_once = 4 if whole else 1
     index = index_type(x.size)
     launch(
@@ -38,7 +41,8 @@ def dropout(x: Array, key: tuple[int, int], limit: int, scale: float) -> Array:
         given,
         written,
         *map(index_dtype(index), (x.size // at_once, inner, channels)),
-        *map(np.uint32, key),
+        *map(np.uint32, key if drawn is None else (0, 0)),
+        drawn,
         np.int64(limit),
         number(x, scale),
     )

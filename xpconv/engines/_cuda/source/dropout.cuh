@@ -18,11 +18,13 @@ __device__ inline Words philox(unsigned long long counter, unsigned first, unsig
 
 // y = x times `scale` where the word is at least `limit`, else x times 0. V (1 or 4) elements a
 // thread; x and y lie in one order without gaps: (outer, inner, channels) of an array whose plain
-// order is (outer, channels, inner). 4 elements need channels = 1.
+// order is (outer, channels, inner). 4 elements need channels = 1. `key`, if there is one, holds the
+// two words that the host does not know yet.
 template <class S, int V, class I>
 __global__ void dropout(const Pack<S, V>* x, Pack<S, V>* y, I count, I inner, I channels,
-                        unsigned first, unsigned second, int64 limit,
+                        unsigned first, unsigned second, const int64* key, int64 limit,
                         typename Wide<S>::type scale) {
+  if (key != nullptr) first = (unsigned)key[0], second = (unsigned)key[1];
   FOR_EACH(i, count) {
     I outer = i;
     const I c = split(outer, channels), s = split(outer, inner);
