@@ -9,6 +9,7 @@ from ._columns import columns, in_groups
 from ._cuts import column_pieces, in_blocks
 from ._finish import finish
 from ._scatter import scattered
+from ._small import few_rows, multiply
 from ._work import PIECE, memory, side_by_side
 
 _LAID_OUT_ALONE = 2**17  # numbers that one thread lays out as fast as several
@@ -84,12 +85,15 @@ def _multiply(
     pieces = column_pieces(problem, x.dtype)
     finite = [True] * len(pieces)
     right = matrices.transpose(0, 2, 1)
+    step = few_rows(right)
+    if step:
+        right = np.ascontiguousarray(right)
 
     def work(number: int) -> None:
         piece = pieces[number]
         part = y[piece.output]
         (cols,) = columns(problem, x, piece)
-        np.matmul(cols, right, out=in_groups(part, problem.groups))
+        multiply(cols, right, in_groups(part, problem.groups), step)
         if asked:
             finite[number] = bool(np.isfinite(part).all())
         finish(part, bias, activation)

@@ -1,0 +1,38 @@
+"""Long products with small matrices, as many products that BLAS reads where they are.
+
+OpenBLAS copies what it multiplies into an order of its own, unless it is small and the processor
+has AVX-512. Where the other factor is small, too, the copy takes as long as the product.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+_SMALL = 10**6  # multiplications of a product that is not copied
+_LEAST, _MOST = 64, 256  # rows; where all are copied (AVX2) so many cost 3 % more than all at once
+
+
+def few_rows(right: np.ndarray) -> int:
+    """Return how many rows to multiply by matrices (G, K, O) at a time; 0 for all of them."""
+    _, inner, outs = right.shape
+    rows = min(_MOST, _SMALL // max(1, inner * outs)) // 8 * 8
+    return rows if rows >= _LEAST else 0
+
+
+def multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray, step: int) -> None:
+    """Write (G, rows, K) @ (G, K, O) into ``out``, ``step`` rows at a time if it is not 0."""
+    rows = left.shape[1]
+    whole = rows - rows % step if step else 0
+    if whole:
+        np.matmul(_split(left, step), right[:, None], out=_split(out, step, writeable=True))
+    if whole < rows:
+        np.matmul(left[:, whole:], right, out=out[:, whole:])
+
+
+def _split(x: np.ndarray, step: int, *, writeable: bool = False) -> np.ndarray:
+    """Return a view (G, rows / step, step, numbers) of (G, rows, numbers), without the last rows."""
+    groups, rows, numbers = x.shape
+    g, row, number = x.strides
+    shape = (groups, rows // step, step, numbers)
+    return as_strided(x, shape, (g, step * row, row, number), writeable=writeable)
