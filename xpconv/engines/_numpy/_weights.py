@@ -9,6 +9,7 @@ import numpy as np
 from .._problem import Problem
 from ._columns import columns, in_groups
 from ._cuts import column_pieces, in_blocks
+from ._small import summed
 from ._work import PIECE, memory, side_by_side
 
 _SUM = 2**20  # bytes of the sums of one task: they are read and written for each piece
@@ -42,9 +43,10 @@ def weight_grad(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
             # (G, O/G, rows) @ (G, rows, KH*KW*C/G) -> (G, O/G, KH*KW*C/G)
             left = in_groups(dy[piece.output], some.groups).transpose(0, 2, 1)
             if k == 0:
-                np.matmul(left, cols, out=total)
+                summed(left, cols, total)
             else:
-                np.add(total, np.matmul(left, cols, out=more), out=total)
+                summed(left, cols, more)
+                np.add(total, more, out=total)
         if lanes == 1:
             _keep(problem, some, total, dweight, ins)
 
