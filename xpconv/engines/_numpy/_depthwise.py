@@ -7,8 +7,11 @@ long, the kernel's numbers are repeated for every place of a row.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -16,9 +19,8 @@ from numpy.lib.stride_tricks import as_strided
 from .._pieces import Piece, input_region
 from .._problem import Problem
 from ._columns import pad_into
-from ._cuts import cuts, of_images
+from ._cuts import cuts
 from ._finish import finish
-from ._scatter import meetings
 from ._work import buffers, memory, piece_bytes, side_by_side
 
 _RUN = 8192  # numbers of a row at a time: with the kernel's they stay in a core's caches
@@ -104,31 +106,73 @@ def input_grad(problem: Problem, dy: np.ndarray, weight: np.ndarray) -> np.ndarr
 
 
 def _sent_back(problem: Problem, dy: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Every element of the kernel sends dy back to what it met; an image's sums by one thread."""
+    """Return dx where windows step by more than one: every so-manieth place by itself.
+
+    Places with equal remainder modulo the stride meet the same elements of the kernel, so that
+    their gradient is a convolution of dy without a stride.
+    """
     dx = memory((problem.batch, *problem.in_size, problem.in_channels), dy.dtype)
-    several = problem.group_out
-    taps = np.moveaxis(weight[:, 0].reshape(problem.out_channels, -1), 0, -1)  # (KH*KW, C*M)
-    tasks = of_images(
-        cuts(problem, 2 * problem.out_channels * dy.dtype.itemsize, piece_bytes(_BYTES))
-    )
-
-    def work(number: int) -> None:
-        first, last = tasks[number][0][:2]
-        target = dx[first:last]
-        target[...] = 0
-        for piece in tasks[number]:
-            part = dy[piece.output]
-            (space,) = buffers(dy.dtype, (part.size,))
-            for tap, outs, ins in meetings(problem, piece):
-                seen = part[(slice(None), *outs)]
-                product = np.multiply(seen, taps[tap], out=space[: seen.size].reshape(seen.shape))
-                if several > 1:
-                    split = product.reshape(*seen.shape[:-1], problem.in_channels, several)
-                    product = np.add.reduce(split, axis=-1)
-                target[(slice(None), *ins)] += product
-
-    side_by_side(work, len(tasks), 2 * _BYTES)
+    rows = zip(
+        problem.in_size, problem.out_size, problem.kernel_size, problem.stride, problem.padding,
+        problem.dilation, strict=True,
+    )  # fmt: skip
+    for every in itertools.product(*(_remainders(*row) for row in rows)):
+        target = dx[(slice(None), *(one.places for one in every))]
+        if any(one.taps.stop <= one.taps.start for one in every):  # between the elements
+            target[...] = 0
+            continue
+        kernels = weight[(..., *(one.taps for one in every))]
+        some = Problem(
+            problem.batch,
+            problem.out_channels,
+            problem.out_channels,
+            problem.out_size,
+            kernels.shape[2:],
+            (1,) * problem.ndim,
+            tuple(one.padding for one in every),
+            tuple(one.dilation for one in every),
+            problem.out_channels,
+        )
+        found = forward(some, dy, np.flip(kernels, axis=tuple(range(2, kernels.ndim))), None)
+        if problem.group_out == 1:
+            np.copyto(target, found)
+        else:
+            split = found.reshape(*found.shape[:-1], problem.in_channels, problem.group_out)
+            np.add.reduce(split, axis=-1, out=target)
     return dx
+
+
+class _Remainder(NamedTuple):
+    """Places of one dimension with equal remainder, and the convolution of dy that they are."""
+
+    places: slice
+    taps: slice
+    padding: tuple[int, int]
+    dilation: int
+
+
+def _remainders(
+    size: int, out: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int
+) -> Iterator[_Remainder]:
+    """Sort the places of one dimension; place ``stride * y + dilation * k - pad`` meets k in y."""
+    common = math.gcd(stride, dilation)
+    every, spread = stride // common, dilation // common
+    for first in range(min(stride, size)):
+        taps = [
+            k for k in range(min(every, kernel)) if (first + pads[0] - dilation * k) % stride == 0
+        ]
+        if not taps:
+            yield _Remainder(slice(first, None, stride), slice(0, 0), (0, 0), 1)
+            continue
+        elements = range(taps[0], kernel, every)
+        count = -(-(size - first) // stride)
+        # The first place meets its first element in this place of dy, later elements before it.
+        start = (first + pads[0] - dilation * taps[0]) // stride
+        before = spread * (len(elements) - 1) - start
+        after = count + spread * (len(elements) - 1) - out - before
+        yield _Remainder(
+            slice(first, None, stride), slice(taps[0], kernel, every), (before, after), spread
+        )
 
 
 def _windows(
