@@ -125,6 +125,29 @@ def test_as_in_turn(
     assert_same(found, expected, lambda y: backend.array(rng.normal(size=y.shape), dtype))
 
 
+@pytest.mark.parametrize(("make", "shape", "count"), ROWS)
+def test_inference(make, shape, count: int, backend: Library, rng, pairs: list[str]) -> None:
+    model = placed(make(), backend, "float32")
+    x = backend.array(rng.normal(size=shape), "float32")
+    expected = in_turn(lambda: model(x))
+    assert pairs == []
+    found = model(x)
+    assert len(pairs) == count
+    both = (found, expected) if isinstance(found, tuple) else ((found,), (expected,))
+    for one, other in zip(*both, strict=True):
+        np.testing.assert_array_equal(host(one), host(other))
+
+
+def test_a_layer_that_infers_otherwise() -> None:
+    class Cheap(nn.Conv2d):
+        def infer(self, x):
+            return x - 1
+
+    model = nn.Sequential(Cheap(1, 1, 1), nn.ReLU())
+    x = np.ones((1, 1, 2, 2), np.float32)
+    np.testing.assert_array_equal(model(3 * x), 2 * x)
+
+
 @pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite(hole: float, backend: Library, rng) -> None:
     x = rng.normal(size=(2, 4, 6, 5))

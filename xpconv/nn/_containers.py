@@ -11,7 +11,7 @@ from .._typing import Array
 from ..ops._layout import added
 from ._gradients import prefixed, under_first_names
 from ._module import Backward, Grads, Module
-from ._pairs import PASSED, together
+from ._pairs import PASSED, inferred_together, together
 from ._way_back import WayBack, Wish, go_back
 
 
@@ -103,8 +103,12 @@ class Sequential(_Container):
         return super().__getitem__(index)
 
     def infer(self, x: Array) -> Array:
-        for layer in self:
-            x = layer(x)
+        layers = list(self)
+        place = 0
+        while place < len(layers):
+            y = inferred_together(layers[place], (*layers, None)[place + 1], (x,))
+            place += 1 if y is None else 2
+            x = layers[place - 1](x) if y is None else y
         return x
 
 

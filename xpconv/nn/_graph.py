@@ -12,7 +12,7 @@ from ._gradients import merge, prefixed, under_first_names
 from ._graph_plan import Plan, Step
 from ._module import Backward, Grads, Module
 from ._node import Node
-from ._pairs import PASSED, together
+from ._pairs import PASSED, inferred_together, together
 from ._way_back import WayBack, Wish, go_back
 
 
@@ -167,8 +167,17 @@ class Graph(Module):
     def infer(self, *inputs: Array) -> Any:
         values = self._begin(inputs)
         plan = self._inference
+        done: set[str | None] = set()
         for k, step in enumerate(plan.steps):
-            values.append(self._layers[step.name](*(values[i] for i in step.sources)))
+            given = tuple(values[i] for i in step.sources)
+            y = given[0]
+            if step.name not in done:
+                layer, after = self._layers[step.name], self._followers.get(step.name)
+                follower = None if after is None else self._layers[after]
+                y = inferred_together(layer, follower, given)
+                done.add(None if y is None else after)
+                y = layer(*given) if y is None else y
+            values.append(y)
             plan.let_go(values, k)
         return plan.result(values)
 

@@ -22,10 +22,10 @@ from ._way_back import WayBack
 
 Both = Callable[..., tuple[Any, Backward]]
 
+_KINDS = (_Conv, Linear, _BatchNorm, Add)
 # A layer's forward pass, which a subclass may replace, and the same with a rectifier after it.
-_RECTIFIED: dict[Callable[..., Any], Both] = {
-    kind.forward: kind._rectified for kind in (_Conv, Linear, _BatchNorm, Add)
-}
+_RECTIFIED: dict[Callable[..., Any], Both] = {kind.forward: kind._rectified for kind in _KINDS}
+_INFERENCES = {kind.infer for kind in _KINDS}
 
 PASSED: Backward = WayBack(lambda dy, wish: (dy, {}))
 """The way back of a layer whose work was done together with that of the one before."""
@@ -48,6 +48,14 @@ def together(
     if both is None or not all(map(_is_real, inputs)):
         return None
     return named(both, first, inputs, {"training": training})  # type: ignore[no-any-return]
+
+
+def inferred_together(first: Module, second: Module | None, inputs: tuple[Any, ...]) -> Any:
+    """Do the same in inference, and return the output alone."""
+    if type(first).infer not in _INFERENCES:
+        return None
+    pair = together(first, second, inputs, training=False)
+    return None if pair is None else pair[0]
 
 
 def _is_real(x: Array) -> bool:
