@@ -24,6 +24,7 @@ from ._statistics import BETTER, OURS, seconds, speed
 
 RESULTS = ROOT / "benchmarks" / "results"
 TF32_TOLERANCE = 3e-2
+NARROWING = ("cases", "peers", "batches", "modes", "threads")  # options of runs that are not full
 Plot = Callable[[dict[str, Any], Path], bool]
 
 
@@ -145,7 +146,8 @@ def _write(
     plots: Mapping[str, Plot],
 ) -> None:
     stem = RESULTS / f"{name}-{report['settings']['backend'].replace(':', '-')}"
-    keep = not (options.quick or options.render or options.cases)
+    narrowed = any(getattr(options, name, None) for name in NARROWING)
+    keep = not (options.quick or options.render or narrowed)
     paths: dict[str, Path | None] = {
         kind: getattr(options, kind) or (stem.with_suffix(suffix) if keep else None)
         for kind, suffix in (("markdown", ".md"), ("json", ".json"), ("plot", ".png"))
@@ -153,7 +155,7 @@ def _write(
     written = []
     for path, content in (
         (paths["markdown"], text),
-        (paths["json"], json.dumps(report, indent=1, ensure_ascii=False) + "\n"),
+        (paths["json"], _as_json(report)),
     ):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -168,3 +170,10 @@ def _write(
             print(f"no {path.name}: it needs xpconv and PyTorch", file=sys.stderr)
     for path in written:
         print(f"wrote {path}", file=sys.stderr)
+
+
+def _as_json(report: dict[str, Any]) -> str:
+    """The report as JSON, a line a row."""
+    rows = ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in report["rows"])
+    frame = json.dumps(report | {"rows": None}, indent=1, ensure_ascii=False)
+    return frame.replace('"rows": null', f'"rows": [\n  {rows}\n ]') + "\n"

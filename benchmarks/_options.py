@@ -87,7 +87,8 @@ def parser(
     )
     out = it.add_argument_group(
         "what to write",
-        "A full run, without --quick and --cases, writes all three to benchmarks/results/.",
+        "A full run, without --quick and without a choice of what to measure, writes all three to "
+        "benchmarks/results/.",
     )
     for kind, suffix in (("markdown", "md"), ("json", "json"), ("plot", "png")):
         out.add_argument(f"--{kind}", type=Path, metavar=f"FILE.{suffix}")

@@ -33,14 +33,14 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="N",
         help="images at once (default: 1 16 64; quick: 1 16)",
     )
-    what.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
+    what.add_argument("--modes", nargs="+", choices=MODES, help="default: both")
     options = parser.parse_args(arguments)
     names = options.cases or (list(QUICK_LAYERS) if options.quick else None)
     batches = options.batches or ([1, 16] if options.quick else [1, 16, 64])
     if min(batches) < 1:
         parser.error("--batches: a batch holds at least one image")
     try:
-        cases = list(layer_cases(names, batches, options.modes, options.dtype))
+        cases = list(layer_cases(names, batches, options.modes or list(MODES), options.dtype))
     except ValueError as error:
         parser.error(str(error))
     options.roofline = True

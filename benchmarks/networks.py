@@ -26,13 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
         (*MAIN, COMPILED, FUSED, PORTABLE, "jax"),
     )
     modes = (INFERENCE, STEP)
-    what.add_argument("--modes", nargs="+", choices=modes, default=list(modes))
+    what.add_argument("--modes", nargs="+", choices=modes, help="default: both")
     options = parser.parse_args(arguments)
     cases = [
         replace(case, dtype=options.dtype)
         for case in NETWORKS
         if matches(case.name, case.group, options.cases)
-        if case.mode in options.modes
+        if case.mode in (options.modes or modes)
         if not options.quick or case.batch == 1
     ]
     if not cases:

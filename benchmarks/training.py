@@ -27,7 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
         (*MAIN, PORTABLE, "jax", "scipy"),
         rounds=15,
     )
-    what.add_argument("--modes", nargs="+", choices=(STEP, INFERENCE), default=[STEP])
+    what.add_argument(
+        "--modes", nargs="+", choices=(STEP, INFERENCE), help="default: training step"
+    )
     options = parser.parse_args(arguments)
     names = options.cases or (list(QUICK_TRAINING) if options.quick else None)
     cases = [
@@ -35,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         for case in TRAINING
         if matches(case.name, case.group, names)
         if names or case.group != "gpu" or on_gpu(options)
-        for mode in options.modes
+        for mode in options.modes or [STEP]
     ]
     if not cases:
         parser.error(f"no network matches {names}; --list shows what there is")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import (
+    _cli,
     _report_memory,
     _statistics as statistics,
     layers,
@@ -154,3 +156,28 @@ def test_scaling_changes_one_size_at_a_time(capsys: pytest.CaptureFixture[str]) 
         assert len(values) > 8
     assert scaling.main(["--list", "--cases", "channels"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(scaling.CHANNELS)
+
+
+def test_a_run_is_kept_a_line_a_row(report: dict[str, Any]) -> None:
+    text = _cli._as_json(report)
+    assert json.loads(text) == report
+    assert sum(line.startswith('  {"case"') for line in text.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "kept"), [([], True), (["--modes", "forward"], False), (["--quick"], False)]
+)
+def test_full_runs_alone_are_kept_by_themselves(
+    narrowed: list[str],
+    kept: bool,
+    report: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("matplotlib")
+    report["settings"]["backend"] = "numpy"
+    monkeypatch.setattr(_cli, "_measure", lambda *_: report)
+    monkeypatch.setattr(_cli, "RESULTS", tmp_path)
+    assert layers.main(narrowed) == 1  # there was a problem
+    found = sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".png")
+    assert found == (["layers-numpy.json", "layers-numpy.md"] if kept else [])
