@@ -36,9 +36,8 @@ _LIBRARY = "cupy"
 
 def refusal(problem: Problem) -> str | None:
     """CuPy arrays of real floating numbers in one to three dimensions, where cuDNN is installed."""
-    match problem:
-        case Problem(library=kind) if kind != _LIBRARY:
-            return "the arrays are not CuPy's"
+    if problem.library != _LIBRARY:
+        return "the arrays are not CuPy's"
     if problem.dtype not in TYPES:
         return f"it computes real floating numbers, not {problem.dtype or 'any dtype'}"
     if problem.ndim > 3:
