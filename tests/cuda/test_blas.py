@@ -146,6 +146,24 @@ def test_where_and_how_it_is_given(fused) -> None:
             assert fused.schemes == 2  # parts of a sum meet in a second step, in the compute type
 
 
+class Opaque:
+    """What is known of an array without a look at its numbers; whoever looks finds nothing."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.shape, self.strides, self.dtype = array.shape, array.strides, array.dtype
+        self.ndim, self.ctypes, self.flags = array.ndim, array.ctypes, array.flags
+        self.device = "cpu"
+
+
+def test_no_number_is_looked_at(fused) -> None:
+    """All that is asked of arrays is where and how they lie, so nothing can wait for them."""
+    arrays = [normal(shape, "float32", 3) for shape in ((3, 2, 4), (3, 4, 5), (3, 5), (3, 2, 5))]
+    a, b, bias, out = (Opaque(array) for array in arrays)
+    _blas.matmul_into(out, a, b, bias)
+    assert fused.products == 1
+    assert_product(arrays[3], *arrays[:2], arrays[2][:, None, :])
+
+
 def test_plans_are_kept_by_kind(fused) -> None:
     a, b = normal((4, 8), "float32"), normal((8, 4), "float32")
     for _ in range(3):

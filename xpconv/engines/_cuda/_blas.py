@@ -105,7 +105,8 @@ def _multiply(out: Array, a: Array, b: Array, bias: Array | None, add: bool) -> 
             return False
         of_bias, last = 0, None
         if bias is not None:
-            bias = array_namespace(a).ascontiguousarray(bias)
+            if not bias.flags.c_contiguous:
+                bias = array_namespace(bias).ascontiguousarray(bias)
             of_bias = address(bias)
             last = (alignment(of_bias), bias.shape[-1] if bias.ndim > 1 else 0)
         tf32 = left.dtype == "float32" and tf32_allowed()
