@@ -51,6 +51,7 @@ class cudnnGraphNotSupportedError(Exception):
 
 
 data_type = enum.Enum("data_type", "FLOAT DOUBLE HALF BFLOAT16 NOT_SET")
+behavior_note = enum.Enum("behavior_note", "RUNTIME_COMPILATION CUBLASLT_DEPENDENCY")
 heur_mode = enum.Enum("heur_mode", "A B FALLBACK")
 numerical_note = enum.Enum(
     "numerical_note",
@@ -62,6 +63,7 @@ _NOTE = numerical_note
 
 # Kernels in the order of their rank: their notes, and the workspace that each image takes.
 KERNELS: dict[str, tuple[set[Any], int]] = {
+    "compiled": ({behavior_note.RUNTIME_COMPILATION}, 0),
     "winograd": ({_NOTE.WINOGRAD, _NOTE.WINOGRAD_TILE_4x4}, 64),
     "fft": ({_NOTE.FFT}, 4096),
     "halves": ({_NOTE.TENSOR_CORE, _NOTE.DOWN_CONVERT_INPUTS}, 0),
@@ -304,6 +306,14 @@ class pygraph:
     def deselect_numeric_notes(self, notes: list[Any]) -> None:
         assert self._steps[-1] == "planned"
         assert all(isinstance(n, numerical_note) for n in notes)
+        self._bar(notes)
+
+    def deselect_behavior_notes(self, notes: list[Any]) -> None:
+        assert self._steps[-1] == "planned"
+        assert all(isinstance(n, behavior_note) for n in notes)
+        self._bar(notes)
+
+    def _bar(self, notes: list[Any]) -> None:
         self._barred |= {name for name, (has, _) in KERNELS.items() if has & set(notes)}
 
     def deselect_workspace_greater_than(self, workspace_limit: int) -> None:
@@ -383,6 +393,7 @@ def module() -> ModuleType:
     for name in (
         "__version__",
         "backend_version",
+        "behavior_note",
         "create_handle",
         "cudnnGraphNotSupportedError",
         "data_type",

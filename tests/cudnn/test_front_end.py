@@ -68,6 +68,7 @@ def test_methods_whose_first_parameters_are_the_same(package: Any, name: str) ->
         "create_execution_plans",
         "deselect_workspace_greater_than",
         "deselect_numeric_notes",
+        "deselect_behavior_notes",
     ],
 )
 def test_methods_with_the_same_parameters(package: Any, name: str) -> None:
@@ -88,7 +89,7 @@ def test_setters(package: Any, name: str) -> None:
     assert len(names(getattr(package.Tensor, name))) == 1
 
 
-@pytest.mark.parametrize("name", ["data_type", "heur_mode", "numerical_note"])
+@pytest.mark.parametrize("name", ["data_type", "heur_mode", "numerical_note", "behavior_note"])
 def test_members(package: Any, name: str) -> None:
     mine = {member.name for member in getattr(stand_in, name)}
     theirs = set(getattr(package, name).__members__)

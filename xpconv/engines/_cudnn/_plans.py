@@ -88,14 +88,16 @@ def _made(key: Key, place: Device) -> Plan | str:
 def choose(graph: Any, key: Key) -> str:
     """Let cuDNN rank its kernels, take the first that may be used, and return its name.
 
-    The workspace and the numerical notes decide whether one may. A kernel that cannot be built,
-    for want of a compiler say, gives way to the next.
+    The workspace and its notes decide whether one may. A kernel that cannot be built gives way to
+    the next.
     """
     cudnn = front_end()
     graph.validate()
     graph.build_operation_graph()
     graph.create_execution_plans([cudnn.heur_mode.A, cudnn.heur_mode.FALLBACK])
     graph.deselect_numeric_notes(unwanted(key))
+    # They need a compiler, and are gone from the device with their plan: a CUDA graph outlives it.
+    graph.deselect_behavior_notes([cudnn.behavior_note.RUNTIME_COMPILATION])
     graph.deselect_workspace_greater_than(key.budget)
     graph.check_support()
     failure: Exception = cudnn.cudnnGraphNotSupportedError("no kernel fits the wishes")
