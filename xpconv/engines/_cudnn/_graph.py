@@ -58,7 +58,7 @@ def unwanted(key: Key) -> list[Any]:
     if key.problem.dtype == "float32" and not key.tf32:
         names.append("TENSOR_CORE")
     notes = front_end().numerical_note
-    return [getattr(notes, name) for name in names if hasattr(notes, name)]
+    return [getattr(notes, name) for name in names]
 
 
 def graph_of(key: Key, **place: Any) -> Any:
