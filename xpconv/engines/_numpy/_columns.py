@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from .._pieces import Piece, input_region
 from .._problem import Problem
-from ._cuts import is_matrix
+from ._cuts import few_places, is_matrix
 from ._work import buffers
 
 # Runs of fewer numbers than this are copied faster along the output's rows than along the window's.
@@ -23,7 +23,7 @@ def columns(
 
     All of them belong to this thread, until it asks again. A window's row is KW*C numbers that lie
     side by side. With very few of them (a network's first layer) the columns are written the other
-    way around in memory, which a product does not mind.
+    way around in memory, which a product does not mind. With few places a row is (C, KH, KW).
     """
     out_size = (piece.bottom - piece.top, *problem.out_size[1:])
     images, groups, group = piece.last - piece.first, problem.groups, problem.group_in
@@ -43,12 +43,18 @@ def columns(
         padded = x[piece.first : piece.last, start:stop]
     else:
         pad_into(padded, x[piece.first : piece.last], (start, *(-a for a, _ in pads)))
-    outer, inner = (groups, images, *out_size), (*problem.kernel_size, group)
+    outer = (groups, images, *out_size)
+    inner: tuple[int, ...] = (*problem.kernel_size, group)
     along, *spatial, across = padded.strides
     strides = (b * s for b, s in zip(spatial, problem.stride, strict=True))
     steps = (group * across, along, *strides)
-    taps = (*(b * d for b, d in zip(spatial, problem.dilation, strict=True)), across)
-    if groups == 1 and problem.kernel_size[-1] * group < _SHORT_RUN < out_size[-1]:
+    taps: tuple[int, ...] = (
+        *(b * d for b, d in zip(spatial, problem.dilation, strict=True)),
+        across,
+    )
+    if few_places(problem):
+        inner, taps = (group, *inner[:-1]), (across, *taps[:-1])
+    elif groups == 1 and problem.kernel_size[-1] * group < _SHORT_RUN < out_size[-1]:
         view = as_strided(padded, inner + outer, taps + steps, writeable=False)
         np.copyto(cols.reshape(inner + outer), view)
         return [cols.reshape(problem.window, 1, rows).transpose(1, 2, 0), *rest]

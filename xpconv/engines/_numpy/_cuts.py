@@ -73,9 +73,16 @@ def is_matrix(problem: Problem) -> bool:
     return math.prod(problem.kernel_size) == 1 and problem.unit_stride and not problem.padded
 
 
+def few_places(problem: Problem) -> bool:
+    """Whether there are so few windows that columns are laid out like kernels, not the reverse."""
+    places = problem.batch * math.prod(problem.out_size)
+    return problem.groups == 1 and places < problem.out_channels and not is_matrix(problem)
+
+
 def in_blocks(problem: Problem) -> Problem:
     """Return the problem with several groups as one, where they are too narrow for products."""
     groups, narrow = problem.groups, min(problem.group_in, problem.group_out)
     most = min(groups, max(1, _WIDE // narrow))
     together = next(k for k in range(most, 0, -1) if groups % k == 0)
-    return replace(problem, groups=groups // together)
+    blocks = replace(problem, groups=groups // together)
+    return problem if few_places(blocks) else blocks

@@ -1,8 +1,7 @@
-"""Depthwise convolutions on NumPy: rows times rows, summed over the elements of the kernel.
+"""Depthwise convolutions on NumPy: sums of moved rows, each times one number per channel.
 
-A row of the output is a sum of rows of the input, each moved along and multiplied by one number per
-channel. `einsum` forms such sums in one pass, as fast as its innermost run is long; so that it is
-long, the kernel's numbers are repeated for every place of a row.
+`einsum` forms such sums in one pass, as fast as its innermost run is long; so that it is long, the
+kernel's numbers are repeated for every place of a row.
 """
 
 from __future__ import annotations
@@ -121,7 +120,7 @@ def _sent_back(problem: Problem, dy: np.ndarray, weight: np.ndarray) -> np.ndarr
         if any(one.taps.stop <= one.taps.start for one in every):  # between the elements
             target[...] = 0
             continue
-        kernels = weight[(..., *(one.taps for one in every))]
+        kernels = weight[(slice(None), slice(None), *(one.taps for one in every))]
         some = Problem(
             problem.batch,
             problem.out_channels,

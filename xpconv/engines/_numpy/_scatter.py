@@ -11,7 +11,7 @@ import numpy as np
 from .._pieces import Piece
 from .._problem import Problem
 from ._columns import in_groups
-from ._cuts import cuts, of_images
+from ._cuts import cuts, few_places, of_images
 from ._work import PIECE, buffers, memory, piece_bytes, side_by_side
 
 _FEW = 8  # channels of a group; fewer are added up along the rows of the output
@@ -20,7 +20,8 @@ _FEW = 8  # channels of a group; fewer are added up along the rows of the output
 def scattered(problem: Problem, dy: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return dx (N, H, W, C); the windows of an image are added in a fixed order by one thread."""
     dx = memory((problem.batch, *problem.in_size, problem.in_channels), dy.dtype)
-    kernels = np.moveaxis(weight, 1, -1).reshape(problem.groups, problem.group_out, -1)
+    own = weight if few_places(problem) else np.moveaxis(weight, 1, -1)
+    kernels = own.reshape(problem.groups, problem.group_out, -1)
     row = (problem.window * problem.groups + problem.out_channels) * dy.dtype.itemsize
     operations = 2 * problem.window * problem.out_channels
     tasks = of_images(cuts(problem, row, piece_bytes(PIECE), operations=operations))
@@ -56,7 +57,10 @@ def _scatter(
             dcols = dcols.reshape(groups, rows, problem.window)
             dcols = np.matmul(part, kernels, out=dcols).transpose(0, 2, 1)
         places = (piece.last - piece.first, piece.bottom - piece.top, *rest)
-        every = dcols.reshape(groups, -1, channels, *places)
+        if few_places(problem):
+            every = dcols.reshape(groups, channels, -1, *places).swapaxes(1, 2)
+        else:
+            every = dcols.reshape(groups, -1, channels, *places)
         for tap, outs, ins in meetings(problem, piece):
             lead = (slice(None),) * 3
             seen = target[(*lead, *ins)]

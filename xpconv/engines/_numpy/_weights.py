@@ -8,7 +8,7 @@ import numpy as np
 
 from .._problem import Problem
 from ._columns import columns, in_groups
-from ._cuts import column_pieces, in_blocks
+from ._cuts import column_pieces, few_places, in_blocks
 from ._small import summed
 from ._work import PIECE, memory, side_by_side
 
@@ -70,6 +70,9 @@ def _keep(
     problem: Problem, some: Problem, total: np.ndarray, dweight: np.ndarray, ins: slice
 ) -> None:
     """Write sums (B, O/B, KH*KW*C/B) to where their channels are, the groups of a block apart."""
+    if few_places(problem):
+        np.copyto(dweight[:, ins], total.reshape(dweight[:, ins].shape))
+        return
     together = problem.groups // some.groups
     channels = some.group_in // together
     shape = (some.groups, together, problem.group_out, *problem.kernel_size, together, channels)
