@@ -58,6 +58,12 @@ def expressions() -> dict[str, list[str]]:
             *_named("depthwise_sums", plain),
             *_named("depthwise_total", plain),
         ],
+        "sample_norm": [
+            *_named("sample_norm", plain),
+            *_named("sample_norm_grad", plain),
+            *_named("parameter_sums", plain),
+            *_named("parameter_total", computed),
+        ],
         "dropout": _named("dropout", [(s, v, i) for s, i in plain for v in (1, 4)]),
         "cross_entropy": [*_named("cross_entropy", plain), *_named("cross_entropy_grad", plain)],
         "optimizer": [

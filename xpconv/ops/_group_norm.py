@@ -8,6 +8,7 @@ from .._shapes import integer
 from .._typing import Array, Pullback
 from ._layout import channels_first, channels_last
 from ._registry import differentiable
+from ._sample_norm import channel_groups, fused_sample_norm
 from ._standardise import check_norm, standardised_view
 
 
@@ -42,6 +43,9 @@ def _group_norm_vjp(
                 f"Expected {name} to be a vector of size equal to the number of channels in x, "
                 f"but got {name} of shape {tuple(array.shape)} and x of shape {shape}"
             )
+    fused = fused_sample_norm(x, weight, bias, eps, channel_groups(x, groups))
+    if fused is not None:
+        return fused.y, fused.pullback
     split = (groups, channels // groups)
 
     def view(array: Array) -> Array:  # (N, C, H, W) -> (N, H, W, G, C/G)

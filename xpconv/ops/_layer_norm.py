@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from .._shapes import integer
 from .._typing import Array, Pullback
 from ._precision import widened
 from ._registry import differentiable
+from ._sample_norm import Groups, fused_sample_norm
 from ._standardise import check_norm, standardised_view
 
 
@@ -47,6 +49,11 @@ def _layer_norm_vjp(
 ) -> tuple[Array, Pullback]:
     xp = check_norm(x, weight=weight, bias=bias)
     axes = _trailing(x, normalized_shape, weight=weight, bias=bias)
+    each = math.prod(normalized_shape)
+    rows = math.prod(x.shape[: x.ndim - len(axes)])
+    fused = fused_sample_norm(x, weight, bias, eps, Groups(rows, 1, 1, each, last=False))
+    if fused is not None:
+        return fused.y, fused.pullback
     y, pullback, _, _ = standardised_view(
         xp, x, _same, _same, axes, weight, bias, eps, parameters=tuple(normalized_shape)
     )

@@ -11,6 +11,7 @@ from ._channel_norm import batch_standardised, check_channels, of_channels
 from ._layout import channels_first, channels_last
 from ._precision import narrowed, widened
 from ._registry import differentiable
+from ._sample_norm import channel_groups, fused_sample_norm
 from ._standardise import Standardised
 
 
@@ -30,6 +31,11 @@ def instance_standardised(
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {tuple(x.shape)}"
         )
+    fused = fused_sample_norm(x, weight, bias, eps, channel_groups(x, max(x.shape[1], 1)))
+    if fused is not None:
+        shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[1])
+        mean, var = (xp.reshape(array, shape) for array in (fused.mean, fused.var))
+        return fused._replace(mean=mean, var=var)
     return of_channels(xp, x, range(x.ndim - 2, 0, -1), weight, bias, eps)
 
 

@@ -8,17 +8,6 @@
 // Threads of a block: `lanes` next to each other for the channels, the others for the rows.
 const int THREADS = 256;
 
-// Mean and sum of squared distances of `count` numbers.
-template <class A> struct Moments { A count, mean, square; };
-
-// Put two sets of numbers together (Chan, Golub and LeVeque, 1979).
-template <class A> __device__ inline Moments<A> both(Moments<A> a, Moments<A> b) {
-  const A count = a.count + b.count;
-  if (count == 0) return a;
-  const A share = b.count / count, away = b.mean - a.mean;
-  return Moments<A>{count, a.mean + away * share, a.square + b.square + away * away * a.count * share};
-}
-
 // The part of one block: moments[block, c] of its rows. One thread reads every few rows of one
 // channel (Welford, 1962), and the block's threads of a channel are put together as a tree.
 template <class S, class I>

@@ -73,6 +73,19 @@ template <> __device__ inline int64 split<int64>(int64& i, int64 size) {
   return index;
 }
 
+// --- statistics ----------------------------------------------------------------------------------
+
+// Mean and sum of squared distances of `count` numbers.
+template <class A> struct Moments { A count, mean, square; };
+
+// Put two sets of numbers together (Chan, Golub and LeVeque, 1979).
+template <class A> __device__ inline Moments<A> both(Moments<A> a, Moments<A> b) {
+  const A count = a.count + b.count;
+  if (count == 0) return a;
+  const A share = b.count / count, away = b.mean - a.mean;
+  return Moments<A>{count, a.mean + away * share, a.square + b.square + away * away * a.count * share};
+}
+
 // --- windows over images in channels-last order ------------------------------------------------
 
 // Three spatial dimensions; signals and images have leading ones of size 1. Channels and their
