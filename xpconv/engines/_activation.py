@@ -6,7 +6,6 @@ from typing import Any
 
 from array_api_compat import array_namespace, is_cupy_namespace, is_numpy_namespace
 
-from .._arrays import put
 from .._typing import Array
 from ._engine import ACTIVATIONS, Engine
 from ._problem import Problem
@@ -34,12 +33,12 @@ def forward_with(
 
 
 def clipped(y: Array, activation: str | None) -> Array:
-    """Return y after one of the `ACTIVATIONS`: y itself, made a line before, is written to."""
+    """Return y after one of the `ACTIVATIONS`; it was made a line before and may be written to."""
     if activation is None:
         return y
     xp = array_namespace(y)
     if is_numpy_namespace(xp) or is_cupy_namespace(xp):
         y = xp.maximum(y, 0, out=y)
         return y if activation == "relu" else xp.minimum(y, 6, out=y)
-    y = put(y, y < 0, 0)
-    return y if activation == "relu" else put(y, y > 6, 6)
+    y = xp.where(y < 0, 0, y)
+    return y if activation == "relu" else xp.where(y > 6, 6, y)

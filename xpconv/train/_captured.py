@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from array_api_compat import array_namespace
 
 from .._arrays import dtype_name, put
-from .._graphs import Recorder, Recording, recorder
+from .._graphs import recorder
 from .._late import Late, Table, Unrepeatable
 from .._tf32 import tf32_allowed
 from .._typing import Array
@@ -55,7 +55,7 @@ class CapturedSteps:
     def __init__(self, asked: bool, backend: Backend) -> None:
         self.asked = asked
         self.refusal: str | None = None if asked else "cuda_graphs=True was not given"
-        self._recorder: Recorder | None = recorder(backend) if asked else None
+        self._recorder: Any = recorder(backend) if asked else None
         self._state = ClosedState()
         self._rate = _Rate()
         self._settings: list[Any] = []
@@ -86,14 +86,23 @@ class CapturedSteps:
         # Whatever else is said for a block decides what is recorded in it.
         said = allowed(), workspace_budget(0), tf32_allowed()
         key = (plainly.__name__, *_form(x), *_form(y), *said)
+        graph = self._graphs.get(key)
+        if graph is not None and graph.recording is not None:
+            return self._repeat(trainer, graph, x, y)
+        undo = snapshot(trainer)
         try:
-            return self._take(trainer, key, x, y, plainly)
-        except Exception as error:
-            self.open(trainer)
-            result = plainly(x, y)  # what has nothing to do with graphs fails again
-            self._drop()
-            self._refuse(f"{type(error).__name__}: {error}")
-            return result
+            return self._prepare(trainer, key, x, y, plainly)
+        except BaseException as error:
+            undo()
+            self._state.restore(trainer)
+            if not isinstance(error, Exception):
+                raise
+            reason = f"{type(error).__name__}: {error}"
+        self.open(trainer)
+        result = plainly(x, y)  # what has nothing to do with graphs fails again
+        self._drop()
+        self._refuse(reason)
+        return result
 
     def open(self, trainer: Trainer) -> None:
         """Let everybody look at the state: what they see stays as it is."""
@@ -115,48 +124,46 @@ class CapturedSteps:
             self._settings = present
         return True
 
-    def _take(self, trainer: Trainer, key: Any, x: Array, y: Array, plainly: Plainly) -> Any:
+    def _prepare(self, trainer: Trainer, key: Any, x: Array, y: Array, plainly: Plainly) -> Any:
+        """Take the first step with a batch of some shape, or record the second and launch it."""
         graph = self._graphs.get(key)
         if graph is None:
             graph = _Graph(trainer, x, y)
             with graph.table.in_force(recording=False):
                 self._run(trainer, graph, plainly, x, y)
             self._graphs[key] = graph
-        else:
-            graph.fill(x, y)
-            if graph.recording is None:
-                graph.recording = self._record(trainer, graph, plainly)
-            else:
-                graph.stream.draw()
-                trainer.means.count += graph.counted
-            graph.table.write()
-            graph.recording.replay()
+            return self._done(graph)
+        graph.fill(x, y)
+        with self._recorder.record() as recording, graph.table.in_force(recording=True):
+            self._run(trainer, graph, plainly, graph.x, graph.y)
+        graph.table.write()
+        recording.replay()
+        graph.recording = recording
+        return self._done(graph)
+
+    def _repeat(self, trainer: Trainer, graph: _Graph, x: Array, y: Array) -> Any:
+        graph.fill(x, y)
+        graph.stream.draw()
+        graph.table.write()
+        graph.recording.replay()
+        trainer.means.count += graph.counted
+        return self._done(graph)
+
+    def _done(self, graph: _Graph) -> Any:
         self._state.counts.advance(graph.moved)
         self._last = graph
         return graph.result
 
-    def _record(self, trainer: Trainer, graph: _Graph, plainly: Plainly) -> Recording:
-        if self._recorder is None:
-            raise Unrepeatable(str(self.refusal))
-        with self._recorder.record() as recording, graph.table.in_force(recording=True):
-            self._run(trainer, graph, plainly, graph.x, graph.y)
-        return recording
-
     def _run(self, trainer: Trainer, graph: _Graph, plainly: Plainly, x: Array, y: Array) -> None:
         """Take a step from our arrays to our arrays, with numbers that are late."""
-        undo, count = snapshot(trainer), trainer.means.count
+        count = trainer.means.count
         self._state.counts.begin()
         graph.stream.restart()
-        try:
-            with use_stream(graph.stream):
-                graph.result = plainly(x, y, lr=Late(self._rate.read))
-            if not same(settings(trainer), self._settings):
-                raise Unrepeatable("a layer keeps something of a step that is not its state")
-            self._state.commit(trainer)
-        except BaseException:
-            undo()
-            self._state.restore(trainer)
-            raise
+        with use_stream(graph.stream):
+            graph.result = plainly(x, y, lr=Late(self._rate.read))
+        if not same(settings(trainer), self._settings):
+            raise Unrepeatable("a layer keeps something of a step that is not its state")
+        self._state.commit(trainer)
         graph.moved, graph.counted = self._state.counts.moved, trainer.means.count - count
 
     def _drop(self) -> None:
@@ -188,7 +195,7 @@ class _Graph:
         self.moved: list[str] = []
         self.counted = 0
         self.result: Any = None
-        self.recording: Recording | None = None
+        self.recording: Any = None  # a `Recording`, once there is one
 
     def fill(self, x: Array, y: Array) -> None:
         """Let the capture have another batch."""
