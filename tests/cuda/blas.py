@@ -26,6 +26,7 @@ class Control(ctypes.Structure):
         ("device", c_int32),
         ("no_bias", c_int32),
         ("no_algorithm", c_int32),
+        ("refuse_sizes", c_int32),
         ("fail", c_int32),
         ("descriptors", c_int32),
         ("plans", c_int32),
@@ -67,7 +68,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Control]:
     """Products of NumPy arrays go to the stand-in, as those of CuPy arrays go to cuBLASLt."""
     standin, control = load()
     control.device, control.no_bias, control.no_algorithm, control.fail = 1, 0, 0, 0
-    control.plans = control.products = 0
+    control.refuse_sizes = control.plans = control.products = 0
     monkeypatch.setattr(_blas_library, "_find", lambda: standin)
     clear()
     yield control

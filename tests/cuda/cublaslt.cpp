@@ -21,6 +21,7 @@ struct Control {
   int32_t device;        // so many devices there are: 0 refuses a handle
   int32_t no_bias;       // the heuristics know no algorithm with a bias
   int32_t no_algorithm;  // nor any other
+  int32_t refuse_sizes;  // and say that something is amiss with what is asked
   int32_t fail;          // the status of the next product
   int32_t descriptors;   // that are alive
   int32_t plans, products;
@@ -179,6 +180,7 @@ int cublasLtMatmulAlgoGetHeuristic(void* handle, const Description* d, const Lay
   if (!d || !a || !b || !c || !out || !p || !results || !found || wanted < 1) return INVALID_VALUE;
   const Layout* m[] = {a, b, c, out};
   *found = 0;
+  if (control.refuse_sizes) return INVALID_VALUE;
   if (const int verdict = judge(*d, m)) return verdict;
   Result& r = results[0];
   r = {};

@@ -272,6 +272,17 @@ def test_no_algorithm_at_all(fused) -> None:
     assert fused.products == 0
 
 
+def test_what_is_refused_without_a_reason(fused, caplog: pytest.LogCaptureFixture) -> None:
+    """The heuristics may know limits that nobody has written down."""
+    fused.refuse_sizes = 1
+    a, b = normal((2, 3), "float32"), normal((3, 4), "float32")
+    for _ in range(2):
+        assert_product(_blas.matmul(a, b), a, b)
+    assert fused.products == 0
+    said = "cuBLASLt refuses (2, 3) @ (3, 4) of float32, which is left to CuPy"
+    assert [record.getMessage() for record in caplog.records][:1] == [said]
+
+
 def test_an_algorithm_that_is_refused_when_it_is_used(fused) -> None:
     fused.fail = 15
     a, b = normal((2, 3), "float32"), normal((3, 4), "float32")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from ctypes import (
     byref,
@@ -38,6 +39,8 @@ TYPES = {
     "float32": DataType.R_32F,
     "float64": DataType.R_64F,
 }
+_LOG = logging.getLogger("xpconv.engines")
+
 WORKSPACE = 2**25
 """Bytes that an algorithm may ask for at most: what NVIDIA recommends for its largest devices."""
 
@@ -113,9 +116,12 @@ class Plan:
             *(left, right, out, out),
             *(preference, 1, byref(found), byref(count)),
         )
-        if status == Status.NOT_SUPPORTED or (status == 0 and count.value == 0) or found.state:
+        if status == Status.INVALID_VALUE:  # a limit that is not documented, as one of sizes
+            _LOG.warning("cuBLASLt refuses %s, which is left to CuPy", self.about)
+        if status not in (Status.NOT_SUPPORTED, Status.INVALID_VALUE):
+            check(status, "cublasLtMatmulAlgoGetHeuristic", self.about)
+        if status or not count.value or found.state:
             raise LookupError(self.about)
-        check(status, "cublasLtMatmulAlgoGetHeuristic", self.about)
         return int(found.workspaceSize), found.algo
 
     def run(
