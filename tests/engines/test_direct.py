@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+import xpconv
 from tests.engines.test_engines import drawn_problem, problem_of
 from tests.ops import strategies
 from xpconv import engines
@@ -149,3 +150,28 @@ def test_what_is_not_a_number_stays_where_it_is() -> None:
     bad = np.isnan(y).any(axis=-1)
     assert bad[0, 3:6, 3:6].all()
     assert bad.sum() == 9
+
+
+@NEEDED
+@pytest.mark.parametrize("budget", [1, 30_000, 10**6])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"n_in": 40, "n_out": 40, "groups": 40, "size": (30, 41)},
+        {"n_in": 40, "n_out": 40, "groups": 10, "size": (9, 9), "stride": 2},
+        {"n_in": 20, "n_out": 40, "groups": 20, "size": (9, 9)},
+        {"n_in": 40, "n_out": 40, "size": (9, 9)},
+    ],
+)
+def test_threads_and_small_pieces_give_the_same_bits(
+    shape: dict, budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = problem_of(**shape)
+    problem = dataclasses.replace(problem, batch=19, dtype="float32", library="numpy")
+    given = arrays(problem, 6)
+    monkeypatch.setenv("XPCONV_NUM_THREADS", "1")
+    expected = solved(direct, problem, *given)
+    monkeypatch.setenv("XPCONV_NUM_THREADS", "3")
+    with xpconv.conv_workspace(budget):
+        for mine, theirs in zip(solved(direct, problem, *given), expected):
+            np.testing.assert_array_equal(mine, theirs)

@@ -63,7 +63,8 @@ class Plan:
         """Operations of a dense convolution that take as long: vectors need not be full."""
         outs = self.geometry.spread or self.geometry.outs
         filled = -(-outs // self.geometry.lanes) * self.geometry.lanes
-        return self.problem.flops * filled // outs
+        narrow = 2 if outs <= self.geometry.lanes else 1  # tiles of half the width
+        return self.problem.flops * filled * narrow // outs
 
     def _along_batch(self) -> bool:
         if self.spread:
@@ -152,8 +153,10 @@ class Plan:
         return all(a >= 0 and b <= c for a, b, c in zip(low, high, sizes, strict=True))
 
     @lru_cache(maxsize=1024)  # noqa: B019  (plans live in a cache themselves, as many)
-    def pieces(self, budget: int, count: int) -> tuple[np.ndarray, int]:
+    def pieces(self, budget: int, count: int, parts: int = 1) -> tuple[np.ndarray, int]:
         """Cut into at least ``count`` pieces, if they can be, of about ``budget`` bytes each.
+
+        None of them reaches over the edges of ``parts`` even parts of the batch.
 
         Returns
         -------
@@ -162,14 +165,14 @@ class Plan:
             the largest of them needs in a buffer.
         """
         table, largest = [], 0
-        for rows in self._cut(budget, count):
+        for rows in self._cut(budget, count, parts):
             low, high = self.box(rows)
             pixels = math.prod(b - a for a, b in zip(low, high, strict=True))
             largest = max(largest, (rows[1] - rows[0]) * pixels)
             table.append([*rows, *low, *high])
         return np.array(table), largest * self.geometry.size[3]
 
-    def _cut(self, budget: int, count: int) -> Iterator[Rows]:
+    def _cut(self, budget: int, count: int, parts: int) -> Iterator[Rows]:
         batch, geometry = self.problem.batch, self.geometry
         _, _, front, back, top, bottom = self.whole
         height = bottom - top
@@ -179,8 +182,9 @@ class Plan:
         least = min(batch, geometry.tall) if geometry.along_batch else 1
         if geometry.along_batch or (image <= budget and batch >= count):
             size = max(least, min(budget // image, batch // count))
-            for first, last in _even(batch, math.ceil(batch / size)):
-                yield first, last, front, back, top, bottom
+            for begin, end in _even(batch, parts):
+                for first, last in _even(end - begin, math.ceil((end - begin) / size)):
+                    yield begin + first, begin + last, front, back, top, bottom
             return
         planes = back - front
         lines = math.ceil(height * planes * batch / count)

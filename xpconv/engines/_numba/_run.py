@@ -144,7 +144,7 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     numbers, steps = memory(x)
     in_place = plan.inside and x.flags.c_contiguous
     geometry = geometry._replace(in_place=in_place)
-    pieces, room = plan.pieces(_budget(threads), parts)
+    pieces, room = plan.pieces(_budget(threads), parts, parts)
     edges = np.searchsorted(pieces[:, 0], [k * problem.batch // parts for k in range(parts + 1)])
     splits = _splits(plan, math.ceil(2 * threads / parts) if threads > 1 else 1)
     source = flat(dy)

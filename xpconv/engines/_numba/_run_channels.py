@@ -160,9 +160,10 @@ class Plan:
         if inside is None:
             image = math.prod(b - a for a, b in self.box(phase, whole))
             if image <= pixels:
-                images = max(1, min(pixels // image * _IMAGES // _BYTES, batch // 8))
-                for n in range(0, batch, images):
-                    yield (n, min(n + images, batch)), whole, False
+                images = max(1, pixels // image * _IMAGES // _BYTES)
+                for first, last in itertools.pairwise(_edges(batch)):
+                    for n in range(first, last, images):
+                        yield (n, min(n + images, last)), whole, False
                 return
             borders, inside = [whole], None
         else:
@@ -187,6 +188,12 @@ class Plan:
         for plane in range(*planes):
             for a, b in itertools.pairwise(edges):
                 yield ((plane, plane + 1), (a, b), columns)
+
+
+def _edges(batch: int) -> list[int]:
+    """Cut a batch for partial sums, whatever the threads and the memory that there are."""
+    parts = min(_PARTS, batch)
+    return [k * batch // parts for k in range(parts + 1)]
 
 
 def _first_lines(ranges: Ranges, count: int) -> Ranges:
@@ -269,13 +276,14 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     phase, taps = plan.tables[0][0], plan.all_taps
     numbers, steps = memory(x)
     regions, room = plan.regions(_budget(threads), steps[4] == 1)
-    parts = min(_PARTS, len(regions)) if threads_for(plan.effort, 2) > 1 else 1
+    edges = np.searchsorted(regions[:, 0], _edges(problem.batch))
+    parts = len(edges) - 1
     rows = taps.shape[0] * plan.g
     sums = np.zeros((parts, rows * problem.out_channels), x.dtype)
     source = flat(dy)
 
     def work(part: int) -> None:
-        mine = regions[part * len(regions) // parts : (part + 1) * len(regions) // parts]
+        mine = regions[edges[part] : edges[part + 1]]
         correlate_regions(
             plan.lanes, mine, phase, taps, numbers, steps, scratch(room, x.dtype),
             source, sums[part],

@@ -67,17 +67,23 @@ class Work:
         wanted = _BYTES * max(1, self.tiling.size[3] // 128)
         return min(wanted, workspace_budget(wanted * threads) // threads)
 
-    def pieces(self, budget: int, count: int) -> np.ndarray:
-        """Cut into at least ``count`` pieces, if they can be, of about ``budget`` bytes each."""
+    def pieces(self, budget: int, count: int, parts: int = 1) -> np.ndarray:
+        """Cut into at least ``count`` pieces, if they can be, of about ``budget`` bytes each.
+
+        None of them reaches over the edges of ``parts`` even parts of the batch.
+        """
         across, channels = self.tiling.across, self.tiling.size[3]
         row = across * self.points * channels * self.itemsize
         least = math.ceil(_ROWS / across)  # rows of tiles
         rows = max(1, min(budget // row, max(least, self.batch * self.down // count)))
         if rows >= self.down:
             images = max(1, min(rows // self.down, self.batch // count))
-            cuts = math.ceil(self.batch / images)
-            edges = [k * self.batch // cuts for k in range(cuts + 1)]
-            return np.array([(a, b, 0, self.down) for a, b in pairwise(edges)])
+            table = []
+            for first, last in pairwise(k * self.batch // parts for k in range(parts + 1)):
+                cuts = math.ceil((last - first) / images)
+                edges = [first + k * (last - first) // cuts for k in range(cuts + 1)]
+                table += [(a, b, 0, self.down) for a, b in pairwise(edges)]
+            return np.array(table)
         cuts = math.ceil(self.down / rows)
         edges = [k * self.down // cuts for k in range(cuts + 1)]
         both = list(pairwise(edges))
@@ -207,7 +213,7 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     )
     sums = aligned(parts * math.prod(shape), x.dtype).reshape(parts, *shape)
     sums[...] = 0
-    pieces = work.pieces(work.budget(threads), parts)
+    pieces = work.pieces(work.budget(threads), parts, parts)
     edges = np.searchsorted(pieces[:, 0], [k * problem.batch // parts for k in range(parts + 1)])
     blocks = math.ceil(outs / (2 * work.lanes))
     count = min(blocks, math.ceil(2 * threads / parts) if threads > 1 else 1)
