@@ -24,6 +24,7 @@ CASES = {
     "wide kernels": ((6, 64, 5, 5), (48, 64, 3, 3), {"padding": 1}),
     "few places": ((2, 20, 5, 4), (48, 20, 3, 3), {"padding": 1}),
     "few places, strided": ((1, 6, 9, 9), (70, 6, 3, 3), {"padding": 1, "stride": 2}),
+    "few places of the gradient": ((1, 48, 5, 4), (12, 48, 5, 5), {"padding": 2}),
     "pixels": ((5, 40, 10, 10), (50, 40, 1, 1), {}),
     "narrow groups": ((5, 32, 20, 20), (32, 4, 3, 3), {"padding": 1, "groups": 8}),
     "wide groups": ((5, 36, 15, 15), (40, 18, 3, 3), {"stride": 2, "groups": 2}),

@@ -41,10 +41,14 @@ def input_grad(problem: Problem, dy: np.ndarray, weight: np.ndarray) -> np.ndarr
     turned = problem.input_problem()
     if turned is None or few_places(problem) or problem.out_channels > 4 * problem.in_channels:
         return scattered(problem, dy, weight)
+    spatial = tuple(range(2, 2 + problem.ndim))
+    if few_places(turned):  # its columns are laid out like kernels
+        kernels = _in_order(np.flip(weight.swapaxes(0, 1), axis=spatial))  # (C, O, KH, KW)
+        return _products(turned, dy, kernels, None, None)
     shape = (problem.groups, problem.group_out, problem.group_in, *problem.kernel_size)
     split = np.moveaxis(weight.reshape(shape), 1, -1)  # (G, C/G, KH, KW, O/G)
-    split = np.flip(split, axis=tuple(range(2, 2 + problem.ndim)))
-    kernels = _in_order(split).reshape(problem.in_channels, *split.shape[2:])
+    kernels = _in_order(np.flip(split, axis=spatial))
+    kernels = kernels.reshape(problem.in_channels, *kernels.shape[2:])
     return _products(turned, dy, kernels, None, None)
 
 
