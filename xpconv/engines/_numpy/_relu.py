@@ -9,17 +9,21 @@ import numpy as np
 from ._passes import fresh_like, in_parts
 from ._work import buffers
 
-_FEW = 2**16  # numbers that are done with before they have been cut
+_FEW = 2**13  # numbers that NumPy is done with before they have been cut
 _RUN = 1024
 
 
 def relu(x: np.ndarray) -> np.ndarray:
     """Return max(x, 0); NaN stays."""
+    if x.size < _FEW:
+        return np.asarray(np.maximum(x, 0))
     return _through(lambda x, out: np.maximum(x, 0, out=out), x)
 
 
 def relu_grad(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return dy where y is not <= 0, also where it is NaN; else zero."""
+    if y.size < _FEW:
+        return np.asarray(dy * ~(y <= 0))
     return _through(_gated, y, dy)
 
 
@@ -32,11 +36,15 @@ def _gated(y: np.ndarray, dy: np.ndarray, out: np.ndarray) -> None:
 
 def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return x + y for arrays of one shape."""
+    if x.size < _FEW:
+        return np.asarray(x + y)
     return _through(lambda y, x, out: np.add(x, y, out=out), y, x)
 
 
 def add_relu(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return max(x + y, 0); NaN stays."""
+    if x.size < _FEW:
+        return np.asarray(np.maximum(x + y, 0))
 
     def both(y: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
         np.add(x, y, out=out)
@@ -48,9 +56,6 @@ def add_relu(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _through(work: Callable[..., object], model: np.ndarray, *others: np.ndarray) -> np.ndarray:
     """Call ``work(model, *others, out)`` for parts of arrays in the memory order of the first."""
     y, flat = fresh_like(model)
-    if model.size < _FEW:
-        work(model, *others, y)
-        return y
     order = sorted(range(model.ndim), key=lambda axis: -model.strides[axis])
     arrays = [
         np.require(a.transpose(order), requirements=["C"]).reshape(-1) for a in (model, *others)
