@@ -9,7 +9,7 @@ from ._cases import PRECISIONS
 from ._process import PeerSpec
 from ._statistics import CHANNELS_LAST, DEFAULT, OURS, TITLES
 
-COMPILED, FUSED = "xpconv-compiled", "xpconv-fused"
+COMPILED, FUSED, GRAPHS = "xpconv-compiled", "xpconv-fused", "xpconv-graphs"
 PORTABLE, NCHW = "xpconv-portable", "xpconv-nchw"
 MAIN = (OURS, DEFAULT, CHANNELS_LAST)
 LARGEST_FOR_SLOW = 16  # images; ten times slower than the others, they take minutes for more
@@ -40,6 +40,7 @@ def peers(options: argparse.Namespace) -> list[PeerSpec]:
         OURS: ours,
         COMPILED: {**ours, "inference": "compile"},
         FUSED: {**ours, "inference": "fuse"},
+        GRAPHS: {**ours, "graphs": True},
         PORTABLE: ours,
         NCHW: {**ours, "layout": "default"},
         DEFAULT: {"library": "torch", "layout": "default", **device},
@@ -67,4 +68,16 @@ _ENVIRONMENTS = {
     PORTABLE: {"XPCONV_NUMBA": "0"},
     "jax": {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1"},  # it makes float32 of float64 else
 }
-NAMES = (OURS, COMPILED, FUSED, PORTABLE, NCHW, DEFAULT, CHANNELS_LAST, "jax", "im2col", "scipy")
+NAMES = (
+    OURS,
+    COMPILED,
+    FUSED,
+    GRAPHS,
+    PORTABLE,
+    NCHW,
+    DEFAULT,
+    CHANNELS_LAST,
+    "jax",
+    "im2col",
+    "scipy",
+)

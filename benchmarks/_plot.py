@@ -18,7 +18,7 @@ Row = dict[str, Any]
 SHADES = ("#9ecae1", "#3182bd", "#08306b", "#5e3c99", "#b2182b")  # light to dark, small to large
 INK, GREY, PALE = "#26323a", "#66737c", "#c9d1d6"
 # xpconv's other columns, in the colour of their row: compiled for its shape, fused, without Numba.
-OTHERS = {"xpconv-compiled": "D", "xpconv-fused": "s", "xpconv-portable": "^"}
+OTHERS = {"xpconv-compiled": "D", "xpconv-fused": "s", "xpconv-graphs": "P", "xpconv-portable": "^"}
 FASTER, SLOWER = "#eef7ee", "#fbf1ee"
 
 

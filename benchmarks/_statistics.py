@@ -18,6 +18,7 @@ TITLES = {
     OURS: "xpconv",
     "xpconv-compiled": "xpconv, compiled for its shape",
     "xpconv-fused": "xpconv, fused",
+    "xpconv-graphs": "xpconv, CUDA graphs",
     "xpconv-portable": "xpconv without Numba",
     "xpconv-nchw": "xpconv, NCHW memory",
     DEFAULT: "PyTorch",

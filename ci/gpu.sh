@@ -73,8 +73,8 @@ bench() { # NAME BENCHMARK [options]
 own() { # the same, but by xpconv's engines alone, whether cuDNN is there or not
     XPCONV_CUDNN=0 bench "$@"
 }
-engine() { # NAMES NAME BENCHMARK [options]: our column alone, by some engines
-    XPCONV_ENGINE=$1 bench "${@:2}" --peers xpconv
+engine() { # NAMES NAME BENCHMARK [options]: our columns alone, by some engines
+    XPCONV_ENGINE=$1 bench "${@:2}" --peers xpconv xpconv-graphs
 }
 doctor() { "${within[@]}" -m xpconv doctor | tee "$work/doctor.txt"; }
 
@@ -84,7 +84,8 @@ products=("${where[@]}" tests/ops/test_linear.py tests/nn/test_pytorch.py tests/
 bodies=(tests/ops/test_registry.py tests/ops/test_conv.py tests/ops/test_pool.py tests/ops/test_norm.py
     tests/ops/test_dropout.py tests/engines tests/test_optim.py)
 layers=(layers --backend cupy --cases table lenet --batches 16 64)
-networks=(training --backend cupy --cases large gpu --modes "training step" inference)
+networks=(training --backend cupy --cases large gpu --modes "training step" inference
+    --peers xpconv xpconv-graphs torch torch-channels-last)
 wanted() { [ "${BENCH:-}" != none ]; } # whether there are benchmarks
 
 # What matters most comes first. Other libraries' tests need no GPU and are not repeated here. cuDNN, where it is, has
@@ -104,7 +105,10 @@ if "$python" -c "import sys; from xpconv import engines; sys.exit(engines.cudnn_
     stage "tests, cuDNN, TF32 on" 30 tests cudnn-tf32 1 1 cupy "${cudnn[@]}" "${@:-${where[@]}}"
     if wanted; then
         stage "layers, cuDNN" 25 engine cudnn,auto layers-cudnn "${layers[@]}"
+        stage "layers, cuDNN, TF32" 20 engine cudnn,auto layers-cudnn-tf32 "${layers[@]}" --tf32
+        stage "layers, cuDNN, bf16" 20 engine cudnn,auto layers-cudnn-bf16 "${layers[@]}" --dtype bfloat16
         stage "networks, cuDNN" 25 engine cudnn,auto networks-cudnn "${networks[@]}"
+        stage "networks, cuDNN, bf16" 25 engine cudnn,auto networks-cudnn-bf16 "${networks[@]}" --dtype bfloat16
     fi
 fi
 if [ $# = 0 ]; then

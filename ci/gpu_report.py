@@ -31,14 +31,19 @@ PACKAGES = (
     "ml_dtypes",
 )
 OUTCOMES = ("passed", "failed", "errors", "skipped")
+OPTIONAL = (  # where the library is there
+    "layers-cudnn",
+    "layers-cudnn-tf32",
+    "layers-cudnn-bf16",
+    "networks-cudnn",
+    "networks-cudnn-bf16",
+)
 BENCHMARKS = [
     *(f"{what}-{how}" for how in ("fp32", "tf32", "bf16") for what in ("networks", "layers")),
     "layers-winograd",
-    "layers-cudnn",
-    "networks-cudnn",
+    *OPTIONAL,
     "cpu",
 ]
-OPTIONAL = ("layers-cudnn", "networks-cudnn")  # where the library is there
 
 
 def cuda_version() -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ class XpconvPeer(Peer):
         # Inside a network, activations arrive channels-last in memory under their NCHW shape.
         self._channels_last = config.get("layout", "channels_last") == "channels_last"
         self._inference = config.get("inference", "plain")
+        self._graphs = bool(config.get("graphs"))
+        self._open = ExitStack()
         spec = str(self._backend)
         if spec.startswith("torch"):
             import torch
@@ -57,6 +61,8 @@ class XpconvPeer(Peer):
         return peaks(self.device, lambda: a @ a, lambda: xp.astype(b, b.dtype, copy=True))
 
     def layer(self, case: LayerCase) -> Job:
+        if self._graphs:
+            raise Unsupported("for networks")
         data = {name: self._put(name, value, case.dtype) for name, value in case.data().items()}
         x, weight, bias, dy = (data[name] for name in ("x", "weight", "bias", "dy"))
         options = {
@@ -111,6 +117,8 @@ class XpconvPeer(Peer):
         batches = [
             (self._backend.asarray(x), self._backend.asarray(labels)) for x, labels in case.data()
         ]
+        if self._graphs:
+            return self._graphed(case, model, optimizer, batches)
         step = 0
 
         def run() -> Any:
@@ -130,6 +138,41 @@ class XpconvPeer(Peer):
 
         def outputs() -> dict[str, np.ndarray]:
             losses = [float(self._backend.to_numpy(run())) for _ in range(VERIFIED_STEPS)]
+            return {"loss": np.array(losses)}
+
+        return Job(run, outputs)
+
+    def _graphed(self, case: TrainingCase, model: Any, optimizer: Any, batches: list[Any]) -> Job:
+        """Steps, or inference, as CUDA graphs: one launch each."""
+        from xpconv import train
+
+        if self._backend.name != "cupy":
+            raise Unsupported("for CuPy")
+        if case.mode == INFERENCE:
+            fast = xpconv.capture(model, batches[0][0])
+            return Job(
+                lambda: fast(batches[0][0]),
+                lambda: {"y": self._backend.to_numpy(fast(batches[0][0]))},
+            )
+        trainer = train.Trainer(
+            model,
+            optimizer=optimizer,
+            backend=self._backend,
+            precision=PRECISIONS.get(case.dtype),
+            cuda_graphs=True,
+            progress=False,
+        )
+        self._open.close()  # the case before this one
+        step = self._open.enter_context(trainer.captured_steps())
+        turns = itertools.cycle(batches)
+
+        def run() -> Any:
+            return step(*next(turns))[0]
+
+        def outputs() -> dict[str, np.ndarray]:
+            losses = [float(self._backend.to_numpy(run())) for _ in range(VERIFIED_STEPS)]
+            if trainer.cuda_graphs.refusal:
+                raise Unsupported(trainer.cuda_graphs.refusal)
             return {"loss": np.array(losses)}
 
         return Job(run, outputs)
