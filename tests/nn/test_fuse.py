@@ -102,3 +102,30 @@ def test_networks(name: str, rng) -> None:
     np.testing.assert_allclose(
         folded(x), expected, rtol=1e-3, atol=1e-4 * float(np.abs(expected).max())
     )
+
+
+class Doubled(nn.Conv2d):
+    """A convolution whose output its weights do not tell."""
+
+    def forward(self, x, training: bool = False):
+        y, backward = super().forward(x, training=training)
+        return y * y, backward
+
+    def infer(self, x):
+        return super().infer(x) ** 2
+
+
+def test_a_convolution_that_computes_something_else_is_left_alone(rng) -> None:
+    model = nn.Sequential(Doubled(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU())
+    model[1].running_mean = rng.normal(size=3).astype("f4")
+    x = rng.normal(size=(2, 2, 5, 5)).astype("f4")
+    assert type(model.fuse()[1]) is nn.BatchNorm2d
+    np.testing.assert_array_equal(model.fuse()(x), model(x))
+    np.testing.assert_allclose(model.compile_for(x.shape)(x), model(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_layer_with_a_forward_of_its_own_is_left_alone(place: int, rng) -> None:
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3))
+    model[place].forward = type(model[place]).forward.__get__(model[place])
+    assert type(model.fuse()[1]) is nn.BatchNorm2d

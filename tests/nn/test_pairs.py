@@ -206,3 +206,21 @@ def test_the_way_back_wants_a_cotangent_that_fits(backend: Library, rng) -> None
     y, back = model.forward(backend.array(rng.normal(size=(1, 1, 6, 6))), training=True)
     with refused("the cotangent must have the output's shape", str(tuple(y.shape))):
         back(y[:, :1, ...])
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_forward_of_a_layers_own_is_called(place: int, graph: bool, rng) -> None:
+    """As a tool does that looks at what passes, by replacing the method of one layer."""
+    layers = [nn.Conv2d(4, 3, 3), nn.ReLU()]
+    x = nn.Input()
+    model = nn.Graph(x, layers[1](layers[0](x))) if graph else nn.Sequential(*layers)
+    forward, seen = layers[place].forward, []
+
+    def watched(*inputs, training: bool = False):
+        seen.append(inputs)
+        return forward(*inputs, training=training)
+
+    layers[place].forward = watched
+    model.forward(rng.normal(size=(1, 4, 5, 5)).astype("f4"), training=True)
+    assert len(seen) == 1

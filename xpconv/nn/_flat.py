@@ -11,6 +11,7 @@ from ._conv import _Conv
 from ._dropout import _Drop
 from ._graph import Graph
 from ._module import Module
+from ._own import computes_as
 from ._simple import Add, Identity
 
 ACTIVATIONS: dict[type[Module], str] = {ReLU: "relu", ReLU6: "relu6"}
@@ -46,32 +47,26 @@ def _add(steps: list[Step], inputs: int, layer: Module, sources: tuple[int, ...]
         return _add(steps, inputs, layer, sources)
 
     single = len(sources) == 1
-    if single and isinstance(layer, Identity | _Drop):
+    if single and (computes_as(layer, Identity) or computes_as(layer, _Drop)):
         return sources[0]
-    if single and isinstance(layer, Sequential) and infers_as(layer, Sequential):
+    if single and computes_as(layer, Sequential):
         value = sources[0]
         for inner in layer:
             value = step(inner, value)
         return value
-    if single and isinstance(layer, Residual) and infers_as(layer, Residual):
+    if single and computes_as(layer, Residual):
         body = step(layer.body, *sources)
         around = sources[0] if layer.shortcut is None else step(layer.shortcut, *sources)
         return step(Add(), body, around)
-    if single and isinstance(layer, Concat) and infers_as(layer, Concat) and len(layer):
+    if single and computes_as(layer, Concat) and len(layer):
         return step(Concat(dim=layer.dim), *[step(branch, *sources) for branch in layer])
-    if isinstance(layer, Graph) and infers_as(layer, Graph) and layer._inference.single:
+    if computes_as(layer, Graph) and layer._inference.single:
         values = list(layer._begin(sources))
         for name, places in layer._inference.steps:
             values.append(step(layer._layers[name], *(values[i] for i in places)))
         return int(layer._inference.result(values))
     steps.append(Step(layer, sources))
     return inputs + len(steps) - 1
-
-
-def infers_as(layer: Module, kind: type[Module]) -> bool:
-    """Whether a layer infers as the library's own class does."""
-    mine = type(layer)
-    return mine.infer is kind.infer and mine.forward is kind.forward
 
 
 def _merged(steps: list[Step], inputs: int, result: int) -> tuple[list[Step], int]:
@@ -81,7 +76,8 @@ def _merged(steps: list[Step], inputs: int, result: int) -> tuple[list[Step], in
     place = list(range(inputs))  # of each value of before among those that are left
     for layer, sources, _ in steps:
         now = tuple(place[source] for source in sources)
-        activation = ACTIVATIONS.get(type(layer))
+        kind = type(layer)
+        activation = ACTIVATIONS.get(kind) if computes_as(layer, kind) else None
         last = now[0] - inputs
         if activation and last >= 0 and uses[sources[0]] == 1 and _takes(kept[last], activation):
             kept[last] = kept[last]._replace(activation=activation)
@@ -94,10 +90,10 @@ def _merged(steps: list[Step], inputs: int, result: int) -> tuple[list[Step], in
 
 def _takes(step: Step, activation: str) -> bool:
     """Whether a step, which has no activation so far, can apply one in the same pass."""
-    adds = isinstance(step.layer, Add) and infers_as(step.layer, Add) and activation == "relu"
+    adds = computes_as(step.layer, Add) and activation == "relu"
     return step.activation is None and (adds or convolves(step.layer))
 
 
 def convolves(layer: Module) -> TypeGuard[_Conv]:
     """Whether a layer is one of the library's convolutions, as it stands."""
-    return isinstance(layer, _Conv) and infers_as(layer, _Conv)
+    return computes_as(layer, _Conv)

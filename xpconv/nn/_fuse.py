@@ -14,6 +14,7 @@ from ._conv import _Conv
 from ._graph import Graph
 from ._module import Module
 from ._norm import _BatchNorm
+from ._own import computes_as
 from ._simple import Identity
 
 
@@ -30,7 +31,7 @@ def fuse(model: Module) -> Module:
             for first, second in module._in_a_row():
                 conv, norm = module._layers[first], module._layers[second]
                 alone = places[id(conv)] == places[id(norm)] == 1
-                if alone and isinstance(conv, _Conv) and _follows(norm, conv):
+                if alone and computes_as(conv, _Conv) and _follows(norm, conv):
                     _fold(conv, norm)
                     module._layers[second] = Identity()
     return twin
@@ -39,7 +40,7 @@ def fuse(model: Module) -> Module:
 def _follows(norm: Module, conv: _Conv) -> TypeGuard[_BatchNorm]:
     """Whether a layer is a batch norm of constants that fits a convolution's channels."""
     return (
-        isinstance(norm, _BatchNorm)
+        computes_as(norm, _BatchNorm)
         and norm.track_running_stats
         and norm.num_features == conv.out_channels
     )

@@ -6,6 +6,7 @@ import math
 from functools import partial
 from typing import cast
 
+from .._libraries import quiet
 from .._typing import Array, Namespace
 from ..engines import Body, body
 from ._activation_rectified import relu
@@ -75,15 +76,18 @@ def _fused_batch(
         cast(Body, body(name, x))
         for name in ("batch_moments", f"normalise{after}", f"batch_norm{after}_grad")
     )
-    mean, var, rstd = moments(x, eps)
+    with quiet():  # layers call this without the registry
+        mean, var, rstd = moments(x, eps)
+        y = normalise(x, mean, rstd, weight, bias)
     affine = (weight, bias) if after else (weight,)  # the bias says where the rectifier cut off
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        dx, dweight, dbias = grad(dy, x, mean, rstd, *affine)
+        with quiet():
+            dx, dweight, dbias = grad(dy, x, mean, rstd, *affine)
         return (
             dx,
             None if weight is None else narrowed(dweight, weight.dtype),
             None if bias is None else narrowed(dbias, bias.dtype),
         )
 
-    return Standardised(normalise(x, mean, rstd, weight, bias), pullback, mean, var)
+    return Standardised(y, pullback, mean, var)
