@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import threading
 
 import numpy as np
@@ -95,3 +98,40 @@ def test_scratch_is_a_threads_own() -> None:
     thread.join()
     assert scratch(500, FLOAT).ctypes.data == mine.ctypes.data != theirs[0]
     assert scratch(3 * 2**20, FLOAT).size == 3 * 2**20
+
+
+def test_memory_that_is_not_there_leaves_no_trace(
+    blocks: _scratch._Blocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ignored: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: ignored.append(told.exc_value))
+    array = aligned(10**5, FLOAT)
+    before = (blocks.lent, blocks.most)
+    with pytest.raises(MemoryError):
+        aligned(2**55, FLOAT)
+    assert (blocks.lent, blocks.most) == before
+    assert before[0] >= array.nbytes
+    assert not ignored  # nothing was half made
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_does_not_wait_for_the_parents_threads(blocks: _scratch._Blocks) -> None:
+    inside, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with blocks.lock:
+            inside.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    inside.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)  # ends a child that waits
+        aligned(10**5, FLOAT)[...] = 1
+        os._exit(0)
+    done.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0

@@ -7,6 +7,7 @@ to a limit, and serve the next array of their size.
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -34,14 +35,18 @@ class _Blocks:
 
     def take(self, size: int) -> np.ndarray:
         with self.lock:
-            self.lent += size
             blocks = self.free.get(size)
             if blocks:
+                self.lent += size
                 self.held -= size
                 return blocks.pop()
+            most = max(self.most, self.lent + size)
+            self._drop(self.lent + size + self.held - most)
+        block = np.empty(size + _LINE, dtype=np.uint8)  # there may be no memory for it
+        with self.lock:
+            self.lent += size
             self.most = max(self.most, self.lent)
-            self._drop(self.lent + self.held - self.most)
-        return np.empty(size + _LINE, dtype=np.uint8)
+        return block
 
     def _drop(self, excess: int) -> None:
         """Let go of so many bytes of unused blocks, or of all."""
@@ -66,13 +71,22 @@ class _Blocks:
 _BLOCKS = _Blocks()
 
 
+def _unlock() -> None:
+    """Start a forked child with a lock of its own: who held the parent's does not exist there."""
+    _BLOCKS.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
+
 class _Loan:
     """Owner of an array's memory: NumPy lets go of it when the last view is gone."""
 
     __slots__ = ("__array_interface__", "block", "blocks", "size")
 
-    def __init__(self, blocks: _Blocks, size: int, wanted: int) -> None:
-        self.blocks, self.size, self.block = blocks, size, blocks.take(size)
+    def __init__(self, blocks: _Blocks, block: np.ndarray, size: int, wanted: int) -> None:
+        self.blocks, self.block, self.size = blocks, block, size
         address = self.block.ctypes.data
         self.__array_interface__: dict[str, Any] = {
             "data": (address + -address % _LINE, False),
@@ -94,7 +108,8 @@ def aligned(size: int, dtype: np.dtype) -> np.ndarray:
         return block[skipped : skipped + wanted].view(dtype)
     # Sizes in steps of an eighth, so that arrays of nearly one size share blocks.
     step = 1 << max(wanted.bit_length() - 4, 12)
-    return np.asarray(_Loan(_BLOCKS, -(-wanted // step) * step, wanted)).view(dtype)
+    size = -(-wanted // step) * step
+    return np.asarray(_Loan(_BLOCKS, _BLOCKS.take(size), size, wanted)).view(dtype)
 
 
 def scratch(size: int, dtype: np.dtype) -> np.ndarray:
