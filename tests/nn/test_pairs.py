@@ -148,6 +148,20 @@ def test_a_layer_that_infers_otherwise() -> None:
     np.testing.assert_array_equal(model(3 * x), 2 * x)
 
 
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("name", ["forward", "infer"])
+def test_a_layer_whose_method_was_replaced(name: str, place: int, rng) -> None:
+    """As parity does, to write down what passes."""
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+    seen = []
+    original = getattr(model[place], name)
+    setattr(model[place], name, lambda *a, **k: (seen.append(name), original(*a, **k))[1])
+    x = rng.normal(size=(1, 1, 6, 6)).astype("float32")
+    y = model(x) if name == "infer" else model.forward(x, training=True)[0]
+    assert seen == [name]
+    assert y.shape == (1, 2, 4, 4)
+
+
 @pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite(hole: float, backend: Library, rng) -> None:
     x = rng.normal(size=(2, 4, 6, 5))
