@@ -21,6 +21,7 @@ from ._memory import BOUNDS, TURNS, flat, memory, share, threads_for
 from ._pack import add_up, pack, unpack
 from ._piece import convolve_pieces, correlate_pieces
 from ._plan import Plan, plan_of
+from ._plan_channels import fits
 
 _BYTES = (
     2**18
@@ -50,7 +51,7 @@ def convolve(
     ``kernels`` are what `kernels_of` made of the weight before.
     """
     bounds = BOUNDS[activation]
-    if _run_channels.fits(problem):
+    if fits(problem):
         return _run_channels.convolve(problem, x, weight, bias, turned, bounds)
     plan = plan_of(problem, turned)
     size = problem.in_size if turned else problem.out_size
@@ -90,7 +91,7 @@ def convolve(
 
 def kernels_of(problem: Problem, weight: np.ndarray) -> np.ndarray | None:
     """Return a weight as `convolve` reads it; None where it reads the weight itself."""
-    if _run_channels.fits(problem):
+    if fits(problem):
         return None
     plan = plan_of(problem, False)
     return _laid_out(plan, weight, threads_for(plan.effort)) if plan.phases else None
@@ -130,7 +131,7 @@ def _lay_out_rows(plan: Plan, weight: np.ndarray, taps: np.ndarray, packed: np.n
 
 def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """Return dweight (O, C/G, KH, KW)."""
-    if _run_channels.fits(problem):
+    if fits(problem):
         return _run_channels.weight_gradient(problem, x, dy)
     plan = plan_of(problem, False)
     geometry, threads = plan.geometry, threads_for(plan.effort)
