@@ -148,14 +148,16 @@ def test_a_layer_that_infers_otherwise() -> None:
     np.testing.assert_array_equal(model(3 * x), 2 * x)
 
 
+@pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize("place", [0, 1])
 @pytest.mark.parametrize("name", ["forward", "infer"])
-def test_a_layer_whose_method_was_replaced(name: str, place: int, rng) -> None:
+def test_a_layer_whose_method_was_replaced(name: str, place: int, graph: bool, rng) -> None:
     """As parity does, to write down what passes."""
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+    layers, start = [nn.Conv2d(1, 2, 3), nn.ReLU()], nn.Input()
+    model = nn.Graph(start, layers[1](layers[0](start))) if graph else nn.Sequential(*layers)
     seen = []
-    original = getattr(model[place], name)
-    setattr(model[place], name, lambda *a, **k: (seen.append(name), original(*a, **k))[1])
+    original = getattr(layers[place], name)
+    setattr(layers[place], name, lambda *a, **k: (seen.append(name), original(*a, **k))[1])
     x = rng.normal(size=(1, 1, 6, 6)).astype("float32")
     y = model(x) if name == "infer" else model.forward(x, training=True)[0]
     assert seen == [name]
@@ -220,21 +222,3 @@ def test_the_way_back_wants_a_cotangent_that_fits(backend: Library, rng) -> None
     y, back = model.forward(backend.array(rng.normal(size=(1, 1, 6, 6))), training=True)
     with refused("the cotangent must have the output's shape", str(tuple(y.shape))):
         back(y[:, :1, ...])
-
-
-@pytest.mark.parametrize("place", [0, 1])
-@pytest.mark.parametrize("graph", [False, True])
-def test_a_forward_of_a_layers_own_is_called(place: int, graph: bool, rng) -> None:
-    """As a tool does that looks at what passes, by replacing the method of one layer."""
-    layers = [nn.Conv2d(4, 3, 3), nn.ReLU()]
-    x = nn.Input()
-    model = nn.Graph(x, layers[1](layers[0](x))) if graph else nn.Sequential(*layers)
-    forward, seen = layers[place].forward, []
-
-    def watched(*inputs, training: bool = False):
-        seen.append(inputs)
-        return forward(*inputs, training=training)
-
-    layers[place].forward = watched
-    model.forward(rng.normal(size=(1, 4, 5, 5)).astype("f4"), training=True)
-    assert len(seen) == 1

@@ -43,7 +43,7 @@ def together(
         The output of the second, and the way back to the inputs and parameters of the first; None
         where they are to be run in turn.
     """
-    if type(second) is not ReLU or observing() or _replaced("forward", first, second):
+    if type(second) is not ReLU or observing():
         return None
     both = _RECTIFIED.get(type(first).forward)
     if both is None or not all(map(_is_real, inputs)):
@@ -55,15 +55,10 @@ def together(
 
 def inferred_together(first: Module, second: Module | None, inputs: tuple[Any, ...]) -> Any:
     """Do the same in inference, and return the output alone."""
-    if type(first).infer not in _INFERENCES or second is None or _replaced("infer", first, second):
+    if type(first).infer not in _INFERENCES:
         return None
     pair = together(first, second, inputs, training=False)
     return None if pair is None else pair[0]
-
-
-def _replaced(method: str, *layers: Module) -> bool:
-    """Whether a layer has a method of its own, beside its class: parity writes down what passes."""
-    return any(method in vars(layer) for layer in layers)
 
 
 def _is_real(x: Array) -> bool:
