@@ -98,11 +98,21 @@ def test_drawn_problems(backend: Library, sizes, pads, dtype: str, seed: int) ->
 BOUNDS = {"F4": 4e-5, "F2": 4e-6, "direct": 8e-6, "im2col": 4e-6}
 
 
-@pytest.fixture(params=[pytest.param("compiled", marks=NEEDED), "arrays"])
+WAYS = [pytest.param("pieces", marks=NEEDED), pytest.param("blocks", marks=NEEDED), "arrays"]
+
+
+@pytest.fixture(params=WAYS)
 def body(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """NumPy's tiles by compiled bodies, and in array operations."""
+    """NumPy's tiles by compiled bodies, piece by piece and block by block, and by arrays."""
     if request.param == "arrays":
         monkeypatch.setattr(winograd, "_compiled", lambda _: False)
+    else:
+        from xpconv.engines._numba import _run_deep, _run_winograd
+
+        limit = 0 if request.param == "blocks" else 2**40
+        monkeypatch.setattr(_run_winograd, "_DEEP", limit)
+        monkeypatch.setattr(_run_winograd, "_DEEP_GRADIENT", limit)
+        monkeypatch.setattr(_run_deep, "_CHANNELS", 16)
     _select._select.cache_clear()
     yield request.param
     _select._select.cache_clear()
@@ -145,18 +155,6 @@ def test_the_stated_error(tile: str, channels: int, monkeypatch: pytest.MonkeyPa
         _run_winograd._work_of.cache_clear()
 
 
-# Few channels are transformed piece by piece, many block by block.
-@pytest.fixture(params=["pieces", "blocks"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    from xpconv.engines._numba import _run_deep, _run_winograd
-
-    limit = 0 if request.param == "blocks" else 2**40
-    monkeypatch.setattr(_run_winograd, "_DEEP", limit)
-    monkeypatch.setattr(_run_winograd, "_DEEP_GRADIENT", limit)
-    monkeypatch.setattr(_run_deep, "_CHANNELS", 16)
-    return request.param
-
-
 WIDE = dataclasses.replace(
     problem_of(n_in=33, n_out=40, size=(17, 18)), dtype="float32", library="numpy"
 )
@@ -166,7 +164,7 @@ WIDE = dataclasses.replace(
 @pytest.mark.parametrize("what", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [(0, 0), (5, 5), (16, 17), (3, 4), (8, 7)])
 @pytest.mark.parametrize("which", ["x", "weight", "dy"])
-def test_what_is_not_finite_stays_where_it_is(way: str, what: float, place, which: str) -> None:
+def test_what_is_not_finite_stays_where_it_is(what: float, place, which: str) -> None:
     x, weight, dy, bias = arrays(WIDE, 8)
     if which == "weight":
         weight[3, 2, 1, 1] = what
@@ -181,9 +179,9 @@ def test_what_is_not_finite_stays_where_it_is(way: str, what: float, place, whic
         np.testing.assert_allclose(mine[finite], theirs[finite], rtol=1e-3, atol=1e-3)
 
 
-@NEEDED
+@pytest.mark.usefixtures("body")
 @pytest.mark.parametrize("shape", [(3, 33, 40, 17, 18), (2, 70, 20, 9, 5), (1, 1, 1, 3, 3)])
-def test_both_ways_are_as_exact(way: str, shape: tuple[int, ...]) -> None:
+def test_every_way_is_as_exact(shape: tuple[int, ...]) -> None:
     batch, channels, outs, *size = shape
     problem = dataclasses.replace(
         problem_of(n_in=channels, n_out=outs, size=tuple(size)), batch=batch
@@ -209,10 +207,8 @@ def test_small_pieces_and_many_threads_give_the_same_bits(
             np.testing.assert_array_equal(mine, theirs)
 
 
-@NEEDED
-def test_many_threads_give_the_same_bits_block_by_block(
-    way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("body")
+def test_many_threads_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = dataclasses.replace(WIDE, batch=43)  # enough for threads
     given = arrays(problem, 4)
     monkeypatch.setenv("XPCONV_NUM_THREADS", "1")

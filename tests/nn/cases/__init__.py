@@ -27,6 +27,7 @@ OTHERS = {
     "MaxUnpool3d",
     "Input",
     "Module",
+    "Planned",
     "StateDictError",
     "Summary",
     "init",
