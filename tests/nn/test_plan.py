@@ -158,6 +158,8 @@ def test_refusals(rng) -> None:
         planned(np.zeros((2, 2, 8, 8), np.float32))
     with pytest.raises(TypeError, match="arrays of float32 on numpy, got one of float64 on numpy"):
         planned(np.zeros((1, 2, 8, 8)))
+    with pytest.raises(TypeError, match="arrays of float32 on numpy, got one of float64 on numpy"):
+        nn.ReLU().compile_for((1, 2))(np.zeros((1, 2)))  # without a parameter that has a dtype
     with pytest.raises(TypeError, match="arrays of float32 on numpy, got list"):
         planned([1.0])
     with pytest.raises(ValueError, match="expects 2 input channels, but x of shape"):

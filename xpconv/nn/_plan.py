@@ -48,7 +48,8 @@ class Planned:
         self._backend = model.backend or get_backend()
         floating = [array for array in model.state_dict().values() if is_floating(array)]
         xp, device = self._backend.xp, self._backend.device
-        self._dtype = floating[0].dtype if floating else xp.float32
+        some = floating[0] if floating else xp.zeros(0, dtype=xp.float32, device=device)
+        self._dtype = some.dtype
         zeros = [xp.zeros(shape, dtype=self._dtype, device=device) for shape in self.input_shapes]
         steps, self._result = flatten(model.fuse(), len(zeros))
         self._works = _prepared(steps, zeros, self._result)
