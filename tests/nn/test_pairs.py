@@ -222,3 +222,20 @@ def test_the_way_back_wants_a_cotangent_that_fits(backend: Library, rng) -> None
     y, back = model.forward(backend.array(rng.normal(size=(1, 1, 6, 6))), training=True)
     with refused("the cotangent must have the output's shape", str(tuple(y.shape))):
         back(y[:, :1, ...])
+
+
+@pytest.mark.parametrize("size", [2, 40])  # by NumPy, and by bodies
+def test_what_is_not_finite_passes_without_a_word(size: int) -> None:
+    conv = nn.Conv2d(3, 3, 3, padding=1)
+    conv.weight[...] = -1  # what comes from one infinity is the other one
+    x, dy = (np.zeros((4, 3, size, size), np.float32) for _ in range(2))
+    dy[0, 0, 0, 0] = np.inf
+    with np.errstate(all="raise"):
+        for model in (nn.Residual(conv), nn.Sequential(conv, conv)):
+            _, backward = model.forward(x, training=True)
+            dx, grads = backward(dy)
+            assert not np.isfinite(dx).all()
+            assert not any(np.isfinite(array).all() for array in grads.values())
+        planned = conv.compile_for(x.shape)
+        x[0, :2, 0, 0] = np.inf, -np.inf
+        assert np.isnan(planned(x)).any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._libraries import quiet
 from ._module import Grads, Module
 
 
@@ -29,4 +30,5 @@ def under_first_names(owner: Module, grads: Grads) -> Grads:
 def merge(into: Grads, grads: Grads) -> None:
     """Collect gradients; where a parameter was used twice they are summed."""
     for key, value in grads.items():
-        into[key] = into[key] + value if key in into else value
+        with quiet():
+            into[key] = into[key] + value if key in into else value

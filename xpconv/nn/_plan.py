@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import engines, ops
 from .._arrays import dtype_name, is_array, is_floating, namespace
+from .._libraries import quiet
 from .._shapes import ntuple
 from .._typing import Array
 from ..backend import backend_of, get_backend
@@ -132,4 +133,9 @@ def _convolution(layer: _Conv, x: Array, activation: str | None) -> Callable[[Ar
     options = (layer.stride, layer.padding, layer.dilation, layer.groups)
     problem = conv_problem(layer._n, x, layer.weight, layer.bias, *options).of(x)
     run = engines.prepare(problem, layer.weight, layer.bias, activation)
-    return lambda x: channels_first(xp, run(channels_last(xp, x)))
+
+    def convolve(x: Array) -> Array:
+        with quiet():  # as the operation is
+            return channels_first(xp, run(channels_last(xp, x)))
+
+    return convolve
