@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from .._moments import joined
+from .._rows import in_parts, like, rows
 from ._jit import jit
-from ._rows import in_parts, like, rows
 
 _PARTS = 64
 _FEW = 128  # rows that are added up by themselves: rounding grows with the longest sum
@@ -17,8 +18,7 @@ _FEW = 128  # rows that are added up by themselves: rounding grows with the long
 def batch_moments(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return mean, biased variance and 1 / sqrt(variance + eps) of the channels of x (N, C, ...).
 
-    x is read once. The sums of each part are taken around its own first row, and parts are joined
-    by Chan's formula, so that no digits are lost where the mean is large.
+    x is read once. The sums of each part are taken around its own first row.
     """
     given = rows(x)
     count, channels = given.shape
@@ -30,16 +30,7 @@ def batch_moments(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray, np
         _moments(given, first, last, sums[part])
 
     parts = in_parts(work, count, channels)
-    weights = sizes[:parts, None] / count
-    shift, total, squares = (sums[:parts, k].astype(np.float64) for k in range(3))
-    inner = total / sizes[:parts, None]  # each part's mean around its shift
-    means = shift + inner
-    mean = (weights * means).sum(axis=0)
-    within = squares / sizes[:parts, None] - inner * inner
-    var = np.maximum((weights * (within + (means - mean) ** 2)).sum(axis=0), 0)
-    found = (mean, var, 1 / np.sqrt(var + eps))
-    mean, var, rstd = (array.astype(x.dtype) for array in found)
-    return mean, var, rstd
+    return joined(sums[:parts], sizes[:parts], eps)
 
 
 @jit

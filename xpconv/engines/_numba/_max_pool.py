@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from .._rows import channels_last, in_parts
 from .._scratch import aligned
 from ._jit import jit
 from ._max_pool_few import largest_of_few, route_few, within
-from ._rows import channels_last, in_parts
 
 _FEW = 16  # channels
 

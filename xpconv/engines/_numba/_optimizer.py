@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .._rows import in_parts
 from .._scratch import aligned
 from ._jit import jit
-from ._rows import in_parts
 
 _LINE = 1024
 _ALONE = 2**16  # numbers that one thread goes over before a second has woken up

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from .._rows import in_parts
 from .._scratch import aligned
 from ._jit import jit
-from ._rows import in_parts
 
 _WIDTH = 1024  # numbers of what counts as a row here
 _FEW = 8192  # numbers that NumPy is done with before a compiled body has begun

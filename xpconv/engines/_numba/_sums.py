@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .._rows import in_parts, rows
 from ._jit import jit
-from ._rows import in_parts, rows
 
 _WIDE = 64  # numbers of a row, at least: loops over few channels are mostly overhead
 _PARTS = 64

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._numba._rows import like, rows
+from .._moments import joined
+from .._rows import like, rows
 from ._passes import blocks, column_sums, in_parts, side_by_side
 from ._work import buffers
 
@@ -15,8 +16,7 @@ _PARTS = 64
 def batch_moments(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return mean, biased variance and 1 / sqrt(variance + eps) of the channels of x (N, C, ...).
 
-    The sums of each part are taken around its own first row, and parts are joined by Chan's
-    formula, so that no digits are lost where the mean is large.
+    The sums of each part are taken around its own first row, and joined.
     """
     given = rows(x)
     count, channels = given.shape
@@ -36,16 +36,7 @@ def batch_moments(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray, np
             sums[part, 2] += column_sums(out, channels)
 
     parts = in_parts(work, count, channels)
-    weights = sizes[:parts, None] / count
-    shift, total, squares = (sums[:parts, k].astype(np.float64) for k in range(3))
-    inner = total / sizes[:parts, None]  # each part's mean around its shift
-    means = shift + inner
-    mean = (weights * means).sum(axis=0)
-    within = squares / sizes[:parts, None] - inner * inner
-    var = np.maximum((weights * (within + (means - mean) ** 2)).sum(axis=0), 0)
-    found = (mean, var, 1 / np.sqrt(var + eps))
-    mean, var, rstd = (array.astype(x.dtype) for array in found)
-    return mean, var, rstd
+    return joined(sums[:parts], sizes[:parts], eps)
 
 
 def normalise(

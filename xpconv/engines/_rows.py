@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .._scratch import aligned
-from .._threads import each, thread_count
+from ._scratch import aligned
+from ._threads import each, thread_count
 
 _ALONE = 2**17  # numbers that one thread goes over before a second has woken up
 _PART = 2**16  # numbers of a part whose sums are added up by themselves
