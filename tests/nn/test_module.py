@@ -290,3 +290,17 @@ def test_a_forward_without_a_way_back_is_refused(forgotten) -> None:
     for call in (Double(), Double().forward, nn.Sequential(nn.Identity(), Double()).forward):
         with refused("Double.forward must return", "(y, backward)", error=TypeError):
             call(x)
+
+
+@pytest.mark.parametrize("kind", [nn.ReLU, nn.Dropout, nn.Identity])
+def test_a_subclass_that_changes_forward_infers_by_it(kind: type[nn.Module]) -> None:
+    class Negated(kind):
+        def forward(self, x, training=False):
+            y, backward = super().forward(x, training=training)
+            return -y, lambda dy: backward(-dy)
+
+    x = np.array([[1.0, 2.0]], "float32")
+    np.testing.assert_array_equal(Negated()(x), -x)
+    np.testing.assert_array_equal(nn.Sequential(Negated())(x), -x)
+    np.testing.assert_array_equal(nn.Sequential(Negated()).fuse()(x), -x)
+    np.testing.assert_array_equal(nn.Sequential(Negated()).compile_for(x.shape)(x), -x)

@@ -49,8 +49,13 @@ class Module:
     float32_names: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Make the subclass's forward pass and inference visible to `observe`."""
+        """Make the subclass's forward pass and inference visible to `observe`.
+
+        One that changes ``forward`` alone infers by it, whatever the class above does.
+        """
         super().__init_subclass__(**options)
+        if "forward" in cls.__dict__ and "infer" not in cls.__dict__:
+            cls.infer = Module.infer  # type: ignore[method-assign]
         for name in ("forward", "infer"):
             if name in cls.__dict__:
                 setattr(cls, name, observed(cls.__dict__[name]))
