@@ -78,7 +78,6 @@ def test_holders_on_several_threads(threads: _blas._Switch) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning")  # by JAX, if loaded
 def test_a_forked_child_does_not_wait_for_the_parents_holders(threads: _blas._Switch) -> None:
     with _blas.one_thread():
         child = os.fork()

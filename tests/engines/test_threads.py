@@ -107,7 +107,6 @@ def test_users_threads_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 @pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning")  # by JAX, if loaded
 def test_a_forked_child_computes_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XPCONV_NUM_THREADS", "3")
     expected = solved()
