@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 from llvmlite import ir
 
 from ._code import I64, Code, Value, written
-from ._jit import jit
 
 
 def _count(number: int) -> Value:
@@ -61,9 +57,3 @@ def _turned(code: Code, rows: list[Value]) -> list[Value]:
 
 
 transpose = written("x x0 xo rows columns y y0 yo", "x xo y yo", _transpose)
-
-
-@jit
-def steps_of(count: int, step: int) -> Any:
-    """Return ``count`` places, one ``step`` after the other."""
-    return np.arange(count) * step
