@@ -142,6 +142,16 @@ class Code:
         numbers = [ir.Constant(I32, n) for n in (int(written), 3, 1)]
         self.b.call(prefetch, [self.b.bitcast(place, byte), *numbers])
 
+    def opaque(self, value: Value) -> Value:
+        """The same value, of which the compiler does not know where it comes from."""
+        kind = ir.FunctionType(value.type, [value.type])
+        return self.b.call(ir.InlineAsm(kind, "", "=r,0"), [value])
+
+    def stay(self) -> None:
+        """Keep the compiler from writing a loop's body out several times."""
+        kind = ir.FunctionType(ir.VoidType(), [])
+        self.b.call(ir.InlineAsm(kind, "", "", True), [], attrs=("convergent", "nounwind"))
+
     def fma(self, a: Value, b: Value, c: Value) -> Value:
         """Return ``a * b + c``."""
         return self.b.call(self._fma, [a, b, c])

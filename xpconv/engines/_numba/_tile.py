@@ -19,6 +19,7 @@ from ._code import I64, Code, Loop, Value, written
 from ._vectors import tile_rows
 
 _NAMES = "rows start s0 sm x x0 xm xk w w0 wk y y0 ym xo wo taps inner n the_low the_high"
+_FOUR = 4
 
 
 def _tile(vectors: int) -> Any:
@@ -36,18 +37,28 @@ def _tile(vectors: int) -> Any:
         def tile(rows: int) -> None:
             begin = code.at(v["start"], v["s0"])
             starts = [code.at(begin, code.times(v["sm"], i)) for i in range(rows)]
+            # Four rows at a time have a pointer of their own: left alone the compiler adds up one
+            # distance after the other, and each addition waits for the one before.
+            steps = [code.opaque(code.times(v["xm"], i)) for i in range(1, min(rows, _FOUR))]
+            far = [code.times(v["xm"], i) for i in range(_FOUR, rows, _FOUR)]
             with Loop(code, v["taps"], [s for row in starts for s in line(row)]) as outer:
                 x = code.at(v["x"], v["x0"], b.load(code.at(v["xo"], outer.index)))
                 w = code.at(v["w"], v["w0"], b.load(code.at(v["wo"], outer.index)))
-                with Loop(code, v["inner"], outer.carried) as loop:
-                    here = code.at(x, b.mul(loop.index, v["xk"]))
-                    factors = line(code.at(w, b.mul(loop.index, v["wk"])))
+                places = [x, *(code.opaque(code.at(x, distance)) for distance in far)]
+                first = 1 + len(places)
+                with Loop(code, v["inner"], [w, *places, *outer.carried]) as loop:
+                    code.stay()
+                    factors, places = line(loop.carried[0]), loop.carried[1:first]
                     for i in range(rows):
-                        place = code.at(here, code.times(v["xm"], i))
+                        place = places[i // _FOUR]
+                        if i % _FOUR:
+                            place = code.at(place, steps[i % _FOUR - 1])
                         mine = code.splat(b.load(place))
-                        for j, factor in enumerate(factors, i * vectors):
+                        for j, factor in enumerate(factors, first + i * vectors):
                             loop.carried[j] = code.fma(mine, factor, loop.carried[j])
-                outer.carried = loop.carried
+                    loop.carried[0] = code.at(loop.carried[0], v["wk"])
+                    loop.carried[1:first] = [code.at(place, v["xk"]) for place in places]
+                outer.carried = loop.carried[first:]
             end = code.at(v["y"], v["y0"])
             low, high = code.splat(v["the_low"]), code.splat(v["the_high"])
             results = [code.clipped(value, low, high) for value in outer.carried]
