@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ._place import Place
+
 
 class OutOfMemory(MemoryError):
     """There is no memory for what an operation makes.
@@ -22,25 +24,16 @@ class OutOfMemory(MemoryError):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._text = text
-        self._names: list[str] = []
-        self._kind = ""
-        self._last: Any = None
+        self._place = Place()
 
     def passing(self, layer: Any, children: dict[str, Any]) -> None:
         """Note that the error comes out of a layer with these layers inside."""
-        if self._last is None:
-            self._kind = type(layer).__name__
-        else:
-            inside = [name for name, child in children.items() if child is self._last]
-            self._names[:0] = inside[:1]
-        self._last = layer
+        self._place.passing(layer, children)
 
     def __str__(self) -> str:
         """Return the text behind the layer's name."""
-        if not self._kind:
-            return self._text
-        name = f"layer {'.'.join(self._names)!r} ({self._kind})" if self._names else self._kind
-        return f"{name}: {self._text}"
+        place = str(self._place)
+        return f"{place}: {self._text}" if place else self._text
 
 
 def which_batch_fits(error: MemoryError, batch: int, free: int | None) -> str:

@@ -5,11 +5,14 @@ One place knows the arithmetic and the error messages; convolution, pooling and 
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
 
 from ._typing import IntOrTuple, Padding, Pair
+
+_TOO_MANY = 2**44  # numbers that no memory holds; asked for far more, XLA ends the process
 
 
 def ntuple(value: Any, n: int, name: str, *, minimum: int | None = None) -> tuple[int, ...]:
@@ -37,7 +40,18 @@ def ntuple(value: Any, n: int, name: str, *, minimum: int | None = None) -> tupl
     if minimum is not None and min(result, default=minimum) < minimum:
         words = {0: "non-negative", 1: "positive"}.get(minimum, f"at least {minimum}")
         raise ValueError(f"{name} must be {words}, got {value!r}")
+    if max(map(abs, result), default=0) >= _TOO_MANY:
+        raise ValueError(f"{name} is far too large for any array, got {value!r}")
     return result
+
+
+def possible(what: str, shape: Sequence[int]) -> None:
+    """Refuse a shape of more numbers than any memory holds, before a library is asked for them.
+
+    A size of 0 counts as 1: libraries multiply the others. ``what`` has the shape.
+    """
+    if math.prod(max(size, 1) for size in shape) >= _TOO_MANY:
+        raise ValueError(f"{what} of shape {tuple(shape)} would be too large for any memory")
 
 
 def is_plain(value: Any) -> bool:
@@ -172,6 +186,11 @@ def output_sizes(
             f"input of size {padded}"
         )
     return result
+
+
+def possible_padded(sizes: Sequence[int], pads: Sequence[Pair]) -> None:
+    """Refuse padding that makes more of an input than any memory holds; see `possible`."""
+    possible("the padded input", [s + sum(pair) for s, pair in zip(sizes, pads, strict=True)])
 
 
 def transposed_sizes(

@@ -113,6 +113,26 @@ def test_output_padding_may_reach_a_stride_where_the_kernel_is_dilated(backend: 
     backend.assert_equal(dweight, np.array([[[2.0, 20.0]]]))
 
 
+def test_what_lies_behind_the_input_reaches_no_weight(backend: Library) -> None:
+    x, weight = backend.array([[[1.0, 2.0]]]), backend.array([[[1.0, 1.0]]])
+    _, pullback = ops.vjp(ops.conv_transpose1d, x, weight, output_padding=2, dilation=3)
+    dx, dweight = pullback(backend.array([[[1.0, 2, 4, 8, 16, np.inf, np.nan]]]))
+    backend.assert_equal(dx, np.array([[[9.0, 18.0]]]))
+    backend.assert_equal(dweight, np.array([[[5.0, 40.0]]]))
+
+
+def test_padding_may_cut_off_all_that_the_input_reaches(backend: Library) -> None:
+    x, weight, bias = backend.array([[[3.0]]]), backend.array([[[2.0]]]), backend.array([0.5])
+    y, pullback = ops.vjp(
+        ops.conv_transpose1d, x, weight, bias, padding=1, output_padding=2, dilation=3
+    )
+    backend.assert_equal(y, np.array([[[0.5]]]))
+    dx, dweight, dbias = pullback(backend.array([[[np.inf]]]))
+    backend.assert_equal(dx, np.array([[[0.0]]]))
+    backend.assert_equal(dweight, np.array([[[0.0]]]))
+    backend.assert_equal(dbias, np.array([np.inf]))
+
+
 # --- the loop oracle, and what it transposes -----------------------------------------------------
 
 

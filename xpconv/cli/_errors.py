@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 
+from .._place import where
+
 EXTRAS = {
     "sklearn": "scikit-learn",
     "safetensors": "safetensors",
@@ -52,4 +54,5 @@ def explain(error: Exception) -> str | None:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    text, place = " ".join(str(error).split()), where(error)
+    return f"{place}: {text}" if place and text else text

@@ -13,6 +13,7 @@ from array_api_compat import device
 from .._arrays import is_array
 from .._libraries import available, library_of
 from .._memory import OutOfMemory, which_batch_fits
+from .._place import note_passing
 from ._way_back import WayBack, go_back
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def unobserved(module: Module) -> Iterator[None]:
 def named(
     work: Callable[..., Any], layer: Module, inputs: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
-    """Let a layer's method work, and its way back; where memory runs out, say in which layer."""
+    """Let a layer's method work, and its way back; where one fails, say in which layer."""
     result = _or_say_where(work, layer, layer, *inputs, **options)
     if work.__name__ == "infer":
         return result
@@ -84,6 +85,9 @@ def _or_say_where(work: Callable[..., Any], layer: Module, /, *args: Any, **opti
         # No name here holds the new error: it and this frame would keep one another, and the
         # arrays of all frames below, until a collector runs, which no full device starts.
         raise _first(error, layer, args) from error
+    except (ValueError, TypeError) as error:  # what the layer was given does not fit
+        note_passing(error, layer, layer.children())
+        raise
 
 
 def _first(error: MemoryError, layer: Module, args: tuple[Any, ...]) -> OutOfMemory:

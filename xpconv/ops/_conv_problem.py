@@ -6,7 +6,16 @@ from functools import lru_cache
 from typing import Any
 
 from .._arrays import dtype_name, same_dtype
-from .._shapes import is_plain, ntuple, output_sizes, padding_pairs, positive, transposed_sizes
+from .._shapes import (
+    is_plain,
+    ntuple,
+    output_sizes,
+    padding_pairs,
+    positive,
+    possible,
+    possible_padded,
+    transposed_sizes,
+)
 from .._typing import Array, IntOrTuple, Padding
 from ..engines import Problem
 
@@ -72,7 +81,9 @@ def _conv_problem(
             f"only a batch or the channels may be empty, whatever the padding, got x of shape {x}"
         )
     pads = padding_pairs(padding, kernel, steps, spread)
-    output_sizes(sizes, kernel, steps, pads, spread, channels=channels)
+    out = output_sizes(sizes, kernel, steps, pads, spread, channels=channels)
+    possible_padded(x, ((0, 0), (0, 0), *pads))
+    possible("the result", (x[0], out_channels, *out))
     return Problem(x[0], channels, out_channels, sizes, kernel, steps, pads, spread, groups)
 
 
@@ -89,11 +100,17 @@ def transposed_problem(
     output_padding: IntOrTuple,
     groups: int,
     dilation: IntOrTuple,
-) -> Problem:
+) -> tuple[Problem | None, tuple[int, ...]]:
     """Check the arguments of a transposed convolution; ``x`` has a batch axis here.
 
-    The problem is that of the convolution which it transposes: its input is our output. That
-    convolution has more places than ``x`` where ``output_padding`` reaches a whole stride.
+    Returns
+    -------
+    problem : Problem or None
+        That of the convolution which it transposes: its input is our output, as far as ``x``
+        reaches. ``output_padding`` of a stride or more lies behind that. None where ``padding``
+        cuts off all that it reaches.
+    sizes : tuple of int
+        Spatial size of our output.
     """
     check_dtypes(x=x, weight=weight, bias=bias)
     kernel = _kernel_size(f"conv_transpose{n}d", n, tuple(weight.shape), "C, O/groups")
@@ -136,7 +153,17 @@ def transposed_problem(
             f"({_by(out_channels, *out)}). Output size is too small: padding {pads} takes off "
             "more than there is"
         )
-    return Problem(x.shape[0], out_channels, channels, out, kernel, steps, pads, spread, groups)
+    possible("the result", (x.shape[0], out_channels, *out))
+    seen = out
+    if any(more >= step for more, step in zip(extra, steps, strict=True)):
+        # The convolution over all of it would have more places than x.
+        reach = transposed_sizes(sizes, kernel, steps, [(b, 0) for b, _ in pads], spread, (0,) * n)
+        if min(reach) < 1:
+            return None, out
+        seen = tuple(map(min, out, reach))
+        pads = tuple((b, r - s) for (b, _), r, s in zip(pads, reach, seen, strict=True))
+    problem = Problem(x.shape[0], out_channels, channels, seen, kernel, steps, pads, spread, groups)
+    return problem, out
 
 
 def check_dtypes(**arrays: Array | None) -> None:

@@ -8,7 +8,7 @@ from array_api_compat import device
 
 from .. import engines
 from .._arrays import add_at, conjugate, is_floating, namespace, put, sum_over
-from .._typing import Array, IntOrTuple, Namespace, Padding, Pullback
+from .._typing import Array, IntOrTuple, Padding, Pullback
 from ..engines import Problem
 from ._conv_problem import transposed_problem
 from ._layout import as_given, batched, channels_first, channels_last
@@ -30,10 +30,17 @@ def _transpose(
 ) -> Array:
     xp = namespace(("weight",), x=x, weight=weight, bias=bias)
     batch = batched(n, x)
-    problem = transposed_problem(
+    problem, size = transposed_problem(
         n, batch, weight, bias, stride, padding, output_padding, groups, dilation
     )
-    y = engines.input_grad(problem, _places(xp, problem, batch), weight)
+    if problem is not None and problem.in_size == size:
+        y = engines.input_grad(problem, channels_last(xp, batch), weight)
+    else:
+        shape = (batch.shape[0], *size, weight.shape[1] * groups)
+        y = xp.zeros(shape, dtype=x.dtype, device=device(x))
+        if problem is not None:
+            reached = engines.input_grad(problem, channels_last(xp, batch), weight)
+            y = put(y, _reached(problem), reached)
     if bias is not None:
         y = add_at(y, (...,), bias)  # y was made a line before
     return as_given(channels_first(xp, y), x)
@@ -58,32 +65,26 @@ def _transpose_vjp(
         if not is_floating(x):
             return None, None, None
         batch = batched(n, x)
-        problem = transposed_problem(
+        problem, _ = transposed_problem(
             n, batch, weight, bias, stride, padding, output_padding, groups, dilation
         )
         dy = channels_last(xp, batched(n, dy))
-        dx = engines.forward(problem, dy, conjugate(xp, weight))
-        dx = channels_first(xp, dx[_inside(batch)])
-        # The roles are swapped: the convolution that is transposed reads dy and writes x.
-        dweight = engines.weight_grad(problem, dy, _places(xp, problem, conjugate(xp, batch)))
         dbias = None if bias is None else sum_over(xp, dy, range(n + 1))
-        return as_given(dx, x), dweight, dbias
+        if problem is None:
+            return xp.zeros_like(x), xp.zeros_like(weight), dbias
+        dy = dy[_reached(problem)]
+        dx = engines.forward(problem, dy, conjugate(xp, weight))
+        # The roles are swapped: the convolution that is transposed reads dy and writes x.
+        last = channels_last(xp, conjugate(xp, batch))
+        dweight = engines.weight_grad(problem, dy, last)
+        return as_given(channels_first(xp, dx), x), dweight, dbias
 
     return y, pullback
 
 
-def _places(xp: Namespace, problem: Problem, x: Array) -> Array:
-    """View ``x`` channels-last, with zeros at places that ``output_padding`` adds after its end."""
-    last = channels_last(xp, x)
-    if tuple(x.shape[2:]) == problem.out_size:
-        return last
-    shape = (problem.batch, *problem.out_size, problem.out_channels)
-    return put(xp.zeros(shape, dtype=x.dtype, device=device(x)), _inside(x), last)
-
-
-def _inside(x: Array) -> tuple[slice, ...]:
-    """Key of the places of ``x`` (N, C, ...) in a channels-last array that may have more."""
-    return (slice(None), *(slice(size) for size in x.shape[2:]), slice(None))
+def _reached(problem: Problem) -> tuple[slice, ...]:
+    """Key of what the input reaches of a channels-last output."""
+    return (slice(None), *(slice(size) for size in problem.in_size), slice(None))
 
 
 @differentiable(partial(_transpose_vjp, 1))

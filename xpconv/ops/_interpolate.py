@@ -11,7 +11,7 @@ from array_api_compat import device
 
 from .._arrays import add_at, is_complex, is_floating, itemsize, namespace
 from .._late import from_host
-from .._shapes import integer
+from .._shapes import integer, possible
 from .._typing import Array, Namespace, Pullback
 from ._adaptive_avg_pool import adaptive_avg_pool_vjp
 from ._layout import channels_first, channels_last
@@ -88,6 +88,7 @@ def _plan(
                 "Input and output sizes should be greater than 0, but got input "
                 f"{tuple(x.shape[2:])} and output {out}"
             )
+    possible("the result", (*x.shape[:2], *out))
     return _Plan(f"antialias-{kind}" if antialias else kind, out, scales, bool(align_corners))
 
 

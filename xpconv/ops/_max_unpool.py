@@ -10,7 +10,7 @@ from typing import Any
 from array_api_compat import device, is_numpy_namespace
 
 from .._arrays import clip, namespace, put, require_floating
-from .._shapes import integer, not_spread, ntuple
+from .._shapes import integer, not_spread, ntuple, possible
 from .._typing import Array, IntOrTuple, Namespace, Pullback
 from ._layout import batched
 from ._loss_operands import fails
@@ -74,6 +74,7 @@ def _max_unpool_vjp(
     require_elements(batch, range(2 - (x.ndim == batch.ndim), n + 2))
     size = _output_size(n, batch, kernel_size, stride, padding, output_size)
     shape = (*x.shape[: x.ndim - n], *size)
+    possible("the result", shape)
     if fails(xp, (indices < 0) | (indices >= math.prod(size))):
         low, high = int(xp.min(indices)), int(xp.max(indices))
         raise ValueError(

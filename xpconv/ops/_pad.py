@@ -8,6 +8,7 @@ from typing import Any
 from array_api_compat import device
 
 from .._arrays import add_at, is_floating, namespace, put
+from .._shapes import possible
 from .._typing import Array, Namespace, Pair, Pullback
 from ._pad_amounts import (
     CUT_FIRST,
@@ -114,6 +115,7 @@ def _pad(x: Array, amounts: Sequence[int], mode: str, value: float | None) -> Ar
     dims = len(amounts) // 2
     check_mode(x, mode, dims, number)
     check_amounts(tuple(x.shape), pairs, mode, dims)
+    possible("the padded input", more(x.shape, grow))
     if mode in CUT_FIRST:
         return _with_borders(xp, x[kept(x.shape, cut)], grow, mode, number)
     y = _with_borders(xp, x, grow, mode, number)

@@ -17,7 +17,15 @@ from typing import Any, NamedTuple, Protocol
 from array_api_compat import device
 
 from .._arrays import dtype_name, is_complex
-from .._shapes import integer, is_plain, ntuple, output_sizes, window_span
+from .._shapes import (
+    integer,
+    is_plain,
+    ntuple,
+    output_sizes,
+    possible,
+    possible_padded,
+    window_span,
+)
 from .._typing import Array, IntOrTuple, Namespace
 from ._layout import channels_first
 
@@ -211,6 +219,7 @@ def _pool_windows(
     pads = tuple((p, p) for p in amounts)
     channels, sizes = shape[1], shape[2:]
     out = output_sizes(sizes, kernel, steps, pads, spread, channels=channels, ceil_mode=ceil_mode)
+    possible_padded(sizes, pads)
     return tuple(map(Windows, sizes, kernel, steps, amounts, spread, out))
 
 
@@ -235,6 +244,7 @@ def adaptive_windows(n: int, batch: Array, output_size: OutputSize) -> tuple[Axi
     wanted = [size if out is None else integer(out, "output_size") for out, size in kept]
     if min(wanted) < 0:
         raise ValueError(f"output_size must be non-negative, got {output_size!r}")
+    possible("the result", (*batch.shape[:2], *wanted))
     return tuple(map(adaptive, batch.shape[2:], wanted))
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from array_api_compat import device
 
 from .._arrays import add_at, is_floating, namespace, put
-from .._shapes import not_spread, ntuple, output_sizes, padding_pairs
+from .._shapes import not_spread, ntuple, output_sizes, padding_pairs, possible_padded
 from .._typing import Array, IntOrTuple, Padding, Pair, Pullback
 from ..engines import offsets
 from ._precision import narrowed, widened
@@ -246,6 +246,7 @@ def _windows(
     steps = ntuple(stride, n, "stride", minimum=1)
     pads = padding_pairs(padding, kernel, steps, spread)
     out = output_sizes(sizes, kernel, steps, pads, spread, channels=channels)
+    possible_padded(sizes, pads)
     return _Windows(sizes, kernel, spread, pads, steps, out)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from .._place import where
 from .._typing import Array
 from ..data import ArrayDataset
 from ..nn import Module
@@ -157,12 +159,22 @@ def check_data(trainer: Trainer, dataset: ArrayDataset, what: str) -> None:
     """Compare data, model and loss before anything is computed in earnest."""
     check_samples(dataset.x, what)
     first = trainer._there(dataset.x[:1])
-    check_targets(output_shape(trainer.model, first), trainer.loss, dataset, what)
+    with refusing(dataset.x, what):
+        output = trainer.model(first)
+    check_targets(tuple(output.shape[1:]), trainer.loss, dataset, what)
 
 
-def output_shape(model: Module, x: Array) -> tuple[int, ...]:
-    """Return the shape of a model's output for one sample, without the batch axis."""
-    return tuple(model(x).shape[1:])
+@contextmanager
+def refusing(x: Array, what: str) -> Iterator[None]:
+    """Say which layer refuses the samples, where a model does so within a ``with`` block."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        layer = where(error) or "the model"
+        raise kind(
+            f"{layer} refuses the {what} data of shape {_batch(x.shape[1:])}: {error}"
+        ) from error
 
 
 def check_monitors(watchers: Iterable[Any], metrics: Iterable[str], *, validation: bool) -> None:

@@ -26,6 +26,7 @@ from ._checks import (
     check_monitors,
     check_parts,
     check_samples,
+    refusing,
 )
 from ._history import History
 from ._loop import Loop, judge
@@ -271,7 +272,8 @@ class Trainer:
         host = to_numpy(x)
         dataset = ArrayDataset(host, host)
         check_samples(host, "given")
-        with self._in_force(), self.precision.weights(self.model):
+        named = refusing(host, "given")
+        with self._in_force(), self.precision.weights(self.model), named:
             outputs = [
                 to_numpy(self.precision.infer(self.model, self._there(samples)))
                 for samples, _ in batches(dataset, batch_size)
