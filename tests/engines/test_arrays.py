@@ -11,7 +11,7 @@ import pytest
 import xpconv
 from tests import reference
 from xpconv import engines, ops
-from xpconv.engines._numpy import _cuts, _weights, _winograd_weights
+from xpconv.engines._numpy import _cuts, _few, _weights, _winograd_weights
 
 # x, weight, options; every way that tasks are cut
 CASES = {
@@ -24,6 +24,7 @@ CASES = {
     "wide kernels": ((6, 64, 5, 5), (48, 64, 3, 3), {"padding": 1}),
     "few places": ((2, 20, 5, 4), (48, 20, 3, 3), {"padding": 1}),
     "few places, strided": ((1, 6, 9, 9), (70, 6, 3, 3), {"padding": 1, "stride": 2}),
+    "few places, many of them": ((1, 5, 12, 12), (150, 5, 3, 3), {"padding": 1}),
     "few places of the gradient": ((1, 48, 5, 4), (12, 48, 5, 5), {"padding": 2}),
     "pixels": ((5, 40, 10, 10), (50, 40, 1, 1), {}),
     "narrow groups": ((5, 32, 20, 20), (32, 4, 3, 3), {"padding": 1, "groups": 8}),
@@ -40,6 +41,7 @@ EACH = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 def arrays_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No compiled engine, and pieces so short that small problems are cut, too."""
     monkeypatch.setattr(_cuts, "_SHORT", 1000)
+    monkeypatch.setattr(_few, "_ALONE", 0)
     monkeypatch.setattr(_weights, "_SUM", 2**14)
     monkeypatch.setattr(_winograd_weights, "_SUM", 2**14)
     monkeypatch.setattr(engines.winograd, "_compiled", lambda _: False)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 _OPENMP = 2  # as openblas_get_parallel says
+_WITHOUT_COPIES = (b"SkylakeX", b"Cooperlake", b"SapphireRapids")  # kernels with AVX-512
 _MINE = threading.local()
 
 
@@ -29,22 +30,39 @@ class _Switch(NamedTuple):
     of_each_thread: bool  # built on OpenMP, where a thread's setting is its own
 
 
-@cache
-def _switch() -> _Switch | None:
-    """Return that of the OpenBLAS that NumPy is linked with; None where it has another BLAS."""
+def _functions(*names: str) -> list[Any] | None:
+    """Return functions of the OpenBLAS that NumPy is linked with; None where one is not there."""
     try:
         # Symbols are looked for in what a module is linked with, too.
         library = ctypes.CDLL(np.linalg._umath_linalg.__file__)
     except (AttributeError, OSError):
         return None
     for before, after in itertools.product(("scipy_", ""), ("64_", "")):
-        names = (f"{before}openblas_{verb}_num_threads{after}" for verb in ("get", "set"))
-        functions: list[Any] = [getattr(library, name, None) for name in names]
-        if None not in functions:
-            parallel = getattr(library, f"{before}openblas_get_parallel{after}", None)
-            own = parallel is not None and parallel() == _OPENMP
-            return _Switch(functions[0], functions[1], own)
+        found = [getattr(library, f"{before}openblas_{name}{after}", None) for name in names]
+        if None not in found:
+            return found
     return None
+
+
+@cache
+def _switch() -> _Switch | None:
+    """Return that of the OpenBLAS that NumPy is linked with; None where it has another BLAS."""
+    functions = _functions("get_num_threads", "set_num_threads")
+    if functions is None:
+        return None
+    parallel = _functions("get_parallel")
+    own = parallel is not None and parallel[0]() == _OPENMP
+    return _Switch(*functions, own)
+
+
+@cache
+def reads_small_matrices() -> bool:
+    """Whether BLAS multiplies small matrices where they are, without copies in its own order."""
+    functions = _functions("get_corename")
+    if functions is None:
+        return False
+    functions[0].restype = ctypes.c_char_p
+    return functions[0]() in _WITHOUT_COPIES
 
 
 class _Holders:

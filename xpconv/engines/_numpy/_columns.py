@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from .._offsets import offsets
 from .._pieces import Piece, input_region
 from .._problem import Problem
 from ._cuts import few_places, is_matrix
@@ -53,14 +54,23 @@ def columns(
         across,
     )
     if few_places(problem):
-        inner, taps = (group, *inner[:-1]), (across, *taps[:-1])
-    elif groups == 1 and problem.kernel_size[-1] * group < _SHORT_RUN < out_size[-1]:
+        _like_kernels(problem, padded, cols.reshape(images, *out_size, group, -1))
+        return [cols, *rest]
+    if groups == 1 and problem.kernel_size[-1] * group < _SHORT_RUN < out_size[-1]:
         view = as_strided(padded, inner + outer, taps + steps, writeable=False)
         np.copyto(cols.reshape(inner + outer), view)
         return [cols.reshape(problem.window, 1, rows).transpose(1, 2, 0), *rest]
     view = as_strided(padded, outer + inner, steps + taps, writeable=False)
     np.copyto(cols.reshape(outer + inner), view)
     return [cols, *rest]
+
+
+def _like_kernels(problem: Problem, padded: np.ndarray, cols: np.ndarray) -> None:
+    """Fill columns (N, OH, OW, C, KH*KW): the channels of one element of the kernel at a time."""
+    size = cols.shape[1:-2]
+    keys = offsets(problem.kernel_size, problem.stride, problem.dilation, size)
+    for tap, key in enumerate(keys):
+        np.copyto(cols[..., tap], padded[(slice(None), *key)])
 
 
 def in_groups(rows: np.ndarray, groups: int) -> np.ndarray:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from .._pieces import Piece
 from .._problem import Problem
+from . import _few
 from ._columns import columns, in_groups
-from ._cuts import column_pieces, few_places, in_blocks, place_bytes
+from ._cuts import column_pieces, few_places, in_blocks
 from ._finish import finish
 from ._scatter import scattered
 from ._small import few_rows, multiply
-from ._work import PIECE, memory, piece_bytes, side_by_side
+from ._work import PIECE, memory, side_by_side
 
-_MULTIPLIED_ALONE = 2**25  # multiplications that take less time than to wake a second thread
 _LAID_OUT_ALONE = 2**17  # numbers that one thread lays out as fast as several
 
 
@@ -27,10 +24,9 @@ def forward(
     activation: str | None = None,
 ) -> np.ndarray:
     """Return y (N, OH, OW, O) = columns @ kernels."""
+    if _few.fits(problem, x.dtype):
+        return _few.forward(problem, x, weight, bias, activation)
     if few_places(problem):
-        size = problem.batch * math.prod(problem.out_size) * place_bytes(problem, x.dtype)
-        if size <= piece_bytes():
-            return _few(problem, x, weight.reshape(problem.out_channels, -1), bias, activation)
         return _products(problem, x, weight, bias, activation)
     kernels = _in_order(np.moveaxis(weight, 1, -1))
     return _products(problem, x, kernels, bias, activation)
@@ -38,6 +34,8 @@ def forward(
 
 def input_grad(problem: Problem, dy: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return dx (N, H, W, C), by whichever of two equal sums moves less memory."""
+    if _few.fits(problem, dy.dtype):
+        return _few.input_grad(problem, dy, weight)
     turned = problem.input_problem()
     if turned is None or few_places(problem) or problem.out_channels > 4 * problem.in_channels:
         return scattered(problem, dy, weight)
@@ -50,29 +48,6 @@ def input_grad(problem: Problem, dy: np.ndarray, weight: np.ndarray) -> np.ndarr
     kernels = _in_order(np.flip(split, axis=spatial))
     kernels = kernels.reshape(problem.in_channels, *kernels.shape[2:])
     return _products(turned, dy, kernels, None, None)
-
-
-def _few(
-    problem: Problem,
-    x: np.ndarray,
-    matrix: np.ndarray,
-    bias: np.ndarray | None,
-    activation: str | None,
-) -> np.ndarray:
-    """Return y where the kernels are larger than the columns: each task has some of the kernels."""
-    outs = problem.out_channels
-    y = memory((problem.batch, *problem.out_size, outs), x.dtype)
-    (cols,) = columns(problem, x, Piece(0, problem.batch, 0, problem.out_size[0]))
-    flat = y.reshape(-1, outs)
-    count = 4 if cols.size * outs > _MULTIPLIED_ALONE else 1
-
-    def work(number: int) -> None:
-        own = slice(number * outs // count, (number + 1) * outs // count)
-        np.matmul(cols[0], matrix[own].T, out=flat[:, own])
-
-    side_by_side(work, count, 0)
-    finish(y, bias, activation)
-    return y
 
 
 def _in_order(view: np.ndarray) -> np.ndarray:

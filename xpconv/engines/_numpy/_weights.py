@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .._problem import Problem
+from . import _few
 from ._columns import columns, in_groups
 from ._cuts import column_pieces, few_places, in_blocks
 from ._small import summed
@@ -24,6 +25,8 @@ def weight_grad(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     Tasks are parts of the input channels, whose sums are apart, and lanes: every so-manieth piece,
     with sums that are added up in the end. How many follows from the problem, not from the threads.
     """
+    if _few.fits(problem, x.dtype):
+        return _few.weight_grad(problem, x, dy)
     blocks = in_blocks(problem)
     whole = blocks.out_channels * blocks.window * x.dtype.itemsize
     parts = _parts(blocks, whole)
