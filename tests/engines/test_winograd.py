@@ -17,7 +17,12 @@ from tests.engines.test_engines import problem_of
 from tests.ops import strategies
 from xpconv import engines
 from xpconv.engines import _select, _winograd as filterings, direct, im2col, winograd
-from xpconv.engines._numpy import _winograd, _winograd_weights
+from xpconv.engines._numpy import (
+    _winograd,
+    _winograd_deep,
+    _winograd_products,
+    _winograd_weights,
+)
 
 FLOAT32 = dataclasses.replace(problem_of(), dtype="float32", library="numpy")
 
@@ -98,14 +103,27 @@ def test_drawn_problems(backend: Library, sizes, pads, dtype: str, seed: int) ->
 BOUNDS = {"F4": 4e-5, "F2": 4e-6, "direct": 8e-6, "im2col": 4e-6}
 
 
-WAYS = [pytest.param("pieces", marks=NEEDED), pytest.param("blocks", marks=NEEDED), "arrays"]
+WAYS = [
+    pytest.param("pieces", marks=NEEDED),
+    pytest.param("blocks", marks=NEEDED),
+    "arrays",
+    "deep arrays",
+]
 
 
 @pytest.fixture(params=WAYS)
 def body(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """NumPy's tiles by compiled bodies, piece by piece and block by block, and by arrays."""
-    if request.param == "arrays":
+    """NumPy's tiles by compiled bodies, piece by piece and block by block, and by arrays likewise.
+
+    Arrays block by block with small matrices, which BLAS can read where they are, or not.
+    """
+    if "arrays" in request.param:
+        deep = request.param == "deep arrays"
         monkeypatch.setattr(winograd, "_compiled", lambda _: False)
+        monkeypatch.setattr(_winograd, "kernels_fit", lambda _: not deep)
+        monkeypatch.setattr(_winograd_deep, "_BYTES", 2**20)
+        monkeypatch.setattr(_winograd_products, "reads_small_matrices", lambda: deep)
+        monkeypatch.setattr(_winograd_products, "SMALL", 2**17)
     else:
         from xpconv.engines._numba import _run_deep, _run_winograd
 
@@ -233,7 +251,7 @@ def test_it_is_chosen_where_it_pays_only() -> None:
     reasons["times as fast"] = dataclasses.replace(big, in_channels=2)
     if not winograd._compiled(big):
         huge = dataclasses.replace(big, in_channels=1024, out_channels=1024)
-        reasons["do not fit"] = huge
+        assert "do not fit" in str(winograd.drawback(huge, "weight_grad"))
     for words, problem in reasons.items():
         assert words in str(winograd.drawback(problem, "forward"))
         assert engines.select(problem) is not winograd

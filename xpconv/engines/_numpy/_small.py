@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-_SMALL = 10**6  # multiplications of a product that is not copied
+SMALL = 10**6
+"""Multiplications of a product that is not copied."""
+
 _FEW_SUMS = 2048  # results that are written and added up in less time than it takes to copy
 _LEAST, _MOST = 64, 256  # rows; where all are copied (AVX2) so many cost 3 % more than all at once
 
@@ -17,7 +19,7 @@ _LEAST, _MOST = 64, 256  # rows; where all are copied (AVX2) so many cost 3 % mo
 def few_rows(right: np.ndarray) -> int:
     """Return how many rows to multiply by matrices (G, K, O) at a time; 0 for all of them."""
     _, inner, outs = right.shape
-    rows = min(_MOST, _SMALL // max(1, inner * outs)) // 8 * 8
+    rows = min(_MOST, SMALL // max(1, inner * outs)) // 8 * 8
     return rows if rows >= _LEAST else 0
 
 
