@@ -35,8 +35,10 @@ def expressions() -> dict[str, list[str]]:
     return {
         "activation": [
             *_named("relu", packed),
+            *_named("relu6", packed),
             *_named("add_relu", packed),
             *_named("relu_grad", packed),
+            *_named("relu6_grad", packed),
         ],
         "winograd": winograd,
         "windows": [*_named("gather", units), *_named("scatter", packed)],

@@ -1,4 +1,4 @@
-"""The rectifier's bodies, compiled for the host: to the last bit what the portable code answers."""
+"""The rectifiers' bodies, compiled for the host: to the last bit what the portable code answers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ same_fixture = settings(suppress_health_check=[HealthCheck.function_scoped_fixtu
 
 
 def compare(x: np.ndarray) -> None:
-    mine = there_and_back(ops.relu, x)
-    with portable():  # picking among numbers is the same in float32, where NumPy lacks bfloat16
-        theirs = there_and_back(ops.relu, x.astype("float32") if x.dtype.kind == "V" else x)
-    assert_same(mine, [array.astype(x.dtype) for array in theirs])
+    for operation in (ops.relu, ops.relu6):
+        mine = there_and_back(operation, x)
+        with portable():  # picking among numbers is the same in float32, where NumPy lacks bfloat16
+            theirs = there_and_back(operation, x.astype("float32") if x.dtype.kind == "V" else x)
+        assert_same(mine, [array.astype(x.dtype) for array in theirs])
 
 
 @same_fixture
@@ -49,7 +50,9 @@ def test_many_at_once_keep_their_memory_order() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_what_is_no_number(dtype: Any) -> None:
-    compare(np.asarray([np.nan, -np.inf, np.inf, -0.0, 0.0, 1.0, -1.0, 2.0]).astype(dtype))
+    compare(
+        np.asarray([np.nan, -np.inf, np.inf, -0.0, 0.0, 1.0, -1.0, 2.0, 6.0, 7.0]).astype(dtype)
+    )
 
 
 @same_fixture

@@ -107,12 +107,15 @@ def test_a_number_that_is_none_spoils_its_channel_only() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("affine", [True, False])
-def test_a_rectifier_after_it_changes_no_bit(dtype: Any, affine: bool) -> None:
+@pytest.mark.parametrize("activation", ["relu", "relu6"])
+def test_a_rectifier_after_it_changes_no_bit(activation: str, dtype: Any, affine: bool) -> None:
     x, dy = (normal((40, 8, 5, 3), dtype, seed) for seed in (1, 2))
+    x[0, 0, 0] = 20  # some of it ends at 6 where nothing scales it
     weight, bias = (normal((8,), dtype, seed) if affine else None for seed in (3, 4))
-    found = batch_rectified(x, weight, bias, 1e-5)
+    found = batch_rectified(activation, x, weight, bias, 1e-5)
     alone = batch_standardised(x, weight, bias, 1e-5)
-    y, back = ops.vjp(ops.relu, alone.y)
+    y, back = ops.vjp(getattr(ops, activation), alone.y)
+    assert activation == "relu" or affine or (y == 6).any()
     assert_same([found.y], [y])
     assert_same(list(found.pullback(dy)), list(alone.pullback(back(dy)[0])))
 

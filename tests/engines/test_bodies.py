@@ -46,6 +46,17 @@ def test_relu(size: int, dtype: str, seed: int) -> None:
     np.testing.assert_array_equal(dx, np.where(y <= 0, 0, dy))
 
 
+@given(size=st.integers(0, 30000), dtype=DTYPES, seed=strategies.seeds)
+def test_relu6(size: int, dtype: str, seed: int) -> None:
+    x = drawn((1, size), dtype, seed, False)[0] * 2
+    dy = np.random.default_rng(seed).normal(size=size).astype(dtype)
+    y = engines.body("relu6", x)(x)
+    dx = engines.body("relu6_grad", x)(dy, y)
+    assert y.dtype == dx.dtype == dtype
+    np.testing.assert_array_equal(y, np.minimum(np.maximum(x, 0), 6))
+    np.testing.assert_array_equal(dx, np.where((x > 0) & (x < 6), dy, 0))
+
+
 def test_relu_keeps_the_memory_order() -> None:
     x = np.moveaxis(np.ones((4, 32, 32, 8), np.float32), -1, 1)
     y, back = ops.vjp(ops.relu, x)
@@ -56,7 +67,7 @@ def test_relu_keeps_the_memory_order() -> None:
 
 @pytest.mark.parametrize("affine", [True, False])
 @given(
-    size=st.tuples(*(st.integers(1, n) for n in (9, 20, 9, 9))),
+    size=st.tuples(*(st.integers(1, n) for n in (9, 80, 9, 9))),
     dtype=DTYPES,
     seed=strategies.seeds,
     last=st.booleans(),
@@ -83,23 +94,27 @@ def test_batch_norm(affine: bool, size, dtype: str, seed: int, last: bool) -> No
 
 
 @pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("activation", ["relu", "relu6"])
 @given(
-    size=st.tuples(*(st.integers(1, n) for n in (9, 20, 9, 9))),
+    size=st.tuples(*(st.integers(1, n) for n in (9, 80, 9, 9))),
     dtype=DTYPES,
     seed=strategies.seeds,
     last=st.booleans(),
 )
-def test_with_a_rectifier_to_the_last_bit(affine, size, dtype: str, seed: int, last: bool) -> None:
+def test_with_a_rectifier_to_the_last_bit(
+    activation: str, affine: bool, size, dtype: str, seed: int, last: bool
+) -> None:
     rng = np.random.default_rng(seed)
     x, dy = drawn(size, dtype, seed, last), drawn(size, dtype, seed + 1, not last)
     mean, rstd = (rng.uniform(0, 2, size[1]).astype(dtype) for _ in range(2))
     weight, bias = (rng.normal(size=size[1]).astype(dtype) if affine else None for _ in range(2))
     named = {name: engines.body(name, x) for name in engines._numba._BODIES}
     with np.errstate(invalid="ignore"):
-        y = named["relu"](named["normalise"](x, mean, rstd, weight, bias))
-        found = named["normalise_relu"](x, mean, rstd, weight, bias)
-        expected = named["batch_norm_grad"](named["relu_grad"](dy, y), x, mean, rstd, weight)
-        gradients = named["batch_norm_relu_grad"](dy, x, mean, rstd, weight, bias)
+        y = named[activation](named["normalise"](x, mean, rstd, weight, bias))
+        found = named[f"normalise_{activation}"](x, mean, rstd, weight, bias)
+        cut = named[f"{activation}_grad"](dy, y)
+        expected = named["batch_norm_grad"](cut, x, mean, rstd, weight)
+        gradients = named[f"batch_norm_{activation}_grad"](dy, x, mean, rstd, weight, bias)
         np.testing.assert_array_equal(named["add"](x, dy), x + dy)
         np.testing.assert_array_equal(named["add_relu"](x, dy), np.maximum(x + dy, 0))
     np.testing.assert_array_equal(found, y)

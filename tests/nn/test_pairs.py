@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -30,6 +31,12 @@ def branches() -> nn.Module:
     return nn.Graph(x, (h, nn.ReLU()(nn.BatchNorm2d(4)(h))))
 
 
+def summed() -> nn.Module:
+    """A sum that ends at 6."""
+    x = nn.Input()
+    return nn.Graph(x, nn.ReLU6()(nn.Add()(nn.Tanh()(x), x)))
+
+
 X1, X2, X3 = (2, 4, 7), (2, 4, 6, 5), (2, 4, 3, 4, 3)
 ROWS: list[tuple[Callable[[], nn.Module], tuple[int, ...], int]] = [
     # how to make it, the shape of its input, how many pairs it has
@@ -50,6 +57,12 @@ ROWS: list[tuple[Callable[[], nn.Module], tuple[int, ...], int]] = [
     (lambda: nn.Sequential(nn.Residual(nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU()))), X2, 1),
     (lambda: nn.Sequential(nn.Linear(7, 3), nn.ReLU(), nn.Linear(3, 2, bias=False)), X1, 1),
     (branches, X2, 4),
+    (lambda: nn.Sequential(nn.Conv2d(4, 3, 3, groups=1), nn.ReLU6(), nn.ReLU6()), X2, 1),
+    (lambda: nn.Sequential(nn.Conv2d(4, 8, 3, groups=4, bias=False), nn.ReLU6(True)), X2, 1),
+    (lambda: nn.Sequential(nn.BatchNorm2d(4), nn.ReLU6(), nn.BatchNorm2d(4), nn.ReLU()), X2, 2),
+    (lambda: nn.Sequential(nn.BatchNorm1d(4, affine=False), nn.ReLU6()), X1, 1),
+    (lambda: nn.Sequential(nn.Linear(7, 3), nn.ReLU6()), X1, 1),
+    (summed, X2, 1),
     # none: another activation, another layer between, a layer of the user's
     (lambda: nn.Sequential(nn.Conv2d(4, 3, 3), nn.LeakyReLU(), nn.ReLU()), X2, 0),
     (lambda: nn.Sequential(nn.ConvTranspose2d(4, 3, 3), nn.ReLU()), X2, 0),
@@ -112,7 +125,7 @@ def test_as_in_turn(
     if dtype == "float16" and backend.label == "strict":
         pytest.skip("the standard has no float16")
     model = placed(make(), backend, dtype)
-    x = backend.array(rng.normal(size=shape), dtype)
+    x = backend.array(rng.normal(size=shape) * 4, dtype)  # so that some of it ends at 6
     state = model.state_dict()
     expected = in_turn(lambda: model.forward(x, training=training))
     assert pairs == []
@@ -169,8 +182,9 @@ def test_what_is_not_finite(hole: float, backend: Library, rng) -> None:
     x = rng.normal(size=(2, 4, 6, 5))
     x[0, 1, 2, 3] = hole
     x = backend.array(x)
-    for layer in (nn.Conv2d(4, 3, 3), nn.BatchNorm2d(4)):
-        model = placed(nn.Sequential(layer, nn.ReLU()), backend)
+    layers = (nn.Conv2d(4, 3, 3), nn.BatchNorm2d(4))
+    for layer, after in itertools.product(layers, (nn.ReLU(), nn.ReLU6())):
+        model = placed(nn.Sequential(layer, after), backend)
         with np.errstate(invalid="ignore"):
             expected = in_turn(lambda m=model: m.forward(x, training=True))
             assert_same(
@@ -178,9 +192,10 @@ def test_what_is_not_finite(hole: float, backend: Library, rng) -> None:
                 expected,
                 lambda y: backend.array(np.ones(tuple(y.shape))),
             )
-    y = host(placed(nn.Sequential(nn.BatchNorm2d(4), nn.ReLU()), backend).forward(x, True)[0])
-    assert np.isnan(y).any()
-    assert (y == 0).any()
+    for after in (nn.ReLU(), nn.ReLU6()):
+        y = host(placed(nn.Sequential(nn.BatchNorm2d(4), after), backend).forward(x, True)[0])
+        assert np.isnan(y).any()
+        assert (y == 0).any()
 
 
 def test_large_images(rng) -> None:
@@ -189,7 +204,8 @@ def test_large_images(rng) -> None:
     inner = nn.Input()
     h = nn.Conv2d(64, 64, 1)(inner)
     sums = nn.Graph(inner, nn.ReLU()(nn.Add()(h, inner)))
-    for model in (nn.Sequential(nn.BatchNorm2d(64), nn.ReLU()), sums):
+    both = (nn.Sequential(nn.BatchNorm2d(64), after) for after in (nn.ReLU(), nn.ReLU6()))
+    for model in (*both, sums, nn.Sequential(nn.Conv2d(64, 64, 1), nn.ReLU6())):
         expected = in_turn(lambda m=model: m.forward(x, training=True))
         dy = rng.normal(size=x.shape).astype("float32")
         assert_same(model.forward(x, training=True), expected, lambda _, dy=dy: dy)
@@ -201,9 +217,10 @@ def test_the_engine_is_asked_for_the_activation(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(
         engines, "forward", lambda *given: (asked.append(given[4]), original(*given))[1]
     )
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3), nn.Tanh())
+    convs = [nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Conv2d(2, 2, 1)]
+    model = nn.Sequential(convs[0], nn.ReLU(), convs[1], nn.Tanh(), convs[2], nn.ReLU6())
     model.forward(rng.normal(size=(1, 1, 6, 6)).astype("float32"), training=True)
-    assert asked == ["relu", None]
+    assert asked == ["relu", None, "relu6"]
 
 
 def test_whole_and_complex_numbers_as_in_turn() -> None:

@@ -23,6 +23,10 @@ class ReLU6(Stateless, inplace=True):
     _op = staticmethod(ops.relu6)
 
 
+ACTIVATIONS: dict[type[Module], str] = {ReLU: "relu", ReLU6: "relu6"}
+"""Those that other layers apply while they write their output, by the names that engines know."""
+
+
 class LeakyReLU(Stateless, inplace=True):
     """Scale what is negative; see `xpconv.ops.leaky_relu`.
 

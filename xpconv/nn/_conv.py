@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from .. import ops
@@ -131,9 +132,9 @@ class _Conv(Convolution):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         return self._by(ops.vjp, x)
 
-    def _rectified(self, x: Array, training: bool) -> tuple[Array, Backward]:
-        """Do what ``forward`` does, with `ReLU` after it."""
-        return self._by(rectified_vjp, x)
+    def _rectified(self, x: Array, training: bool, activation: str) -> tuple[Array, Backward]:
+        """Do what ``forward`` does, with one of the `ACTIVATIONS` after it."""
+        return self._by(partial(rectified_vjp, activation), x)
 
     def _by(self, vjp: Callable[..., Any], x: Array) -> tuple[Array, Backward]:
         if self.padding_mode == "zeros":

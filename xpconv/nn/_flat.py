@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple, TypeGuard
 
-from ._activation import ReLU, ReLU6
+from ._activation import ACTIVATIONS
 from ._containers import Concat, Residual, Sequential
 from ._conv import _Conv
 from ._dropout import _Drop
@@ -13,8 +13,6 @@ from ._graph import Graph
 from ._module import Module
 from ._own import computes_as
 from ._simple import Add, Identity
-
-ACTIVATIONS: dict[type[Module], str] = {ReLU: "relu", ReLU6: "relu6"}
 
 
 class Step(NamedTuple):
@@ -79,7 +77,7 @@ def _merged(steps: list[Step], inputs: int, result: int) -> tuple[list[Step], in
         kind = type(layer)
         activation = ACTIVATIONS.get(kind) if computes_as(layer, kind) else None
         last = now[0] - inputs
-        if activation and last >= 0 and uses[sources[0]] == 1 and _takes(kept[last], activation):
+        if activation and last >= 0 and uses[sources[0]] == 1 and _takes(kept[last]):
             kept[last] = kept[last]._replace(activation=activation)
             place.append(now[0])
         else:
@@ -88,10 +86,9 @@ def _merged(steps: list[Step], inputs: int, result: int) -> tuple[list[Step], in
     return kept, place[result]
 
 
-def _takes(step: Step, activation: str) -> bool:
+def _takes(step: Step) -> bool:
     """Whether a step, which has no activation so far, can apply one in the same pass."""
-    adds = computes_as(step.layer, Add) and activation == "relu"
-    return step.activation is None and (adds or convolves(step.layer))
+    return step.activation is None and (computes_as(step.layer, Add) or convolves(step.layer))
 
 
 def convolves(layer: Module) -> TypeGuard[_Conv]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 from array_api_compat import array_namespace, device
@@ -11,6 +12,7 @@ from array_api_compat import array_namespace, device
 from .. import ops
 from .._shapes import ntuple
 from .._typing import Array, Pullback
+from ..ops._activation_clipped import RECTIFIERS
 from ..ops._channel_norm import batch_rectified, batch_standardised
 from ..ops._precision import narrowed, widened
 from ..ops._standardise import Standardised
@@ -96,13 +98,13 @@ class _BatchNorm(ChannelNorm):
         y, pullback = ops.vjp(ops.batch_norm, x, *self._state, False, 0.0, self.eps)
         return y, self._way_back(pullback)
 
-    def _rectified(self, x: Array, training: bool) -> tuple[Array, Backward]:
-        """Do what ``forward`` does, with `ReLU` after it."""
+    def _rectified(self, x: Array, training: bool, activation: str) -> tuple[Array, Backward]:
+        """Do what ``forward`` does, with one of the `ACTIVATIONS` after it."""
         if training or not self.track_running_stats:
             self._check_rank(x)
-            return self._by_batch(batch_rectified, x, training)
+            return self._by_batch(partial(batch_rectified, activation), x, training)
         y, back = self.forward(x)
-        z, pullback = ops.vjp(ops.relu, y)
+        z, pullback = ops.vjp(RECTIFIERS[activation], y)
         return z, lambda dz: back(pullback(dz)[0])
 
     def _by_batch(

@@ -1,4 +1,4 @@
-"""Two layers in one pass: a layer with weights, a batch norm or a sum, and the rectifier after it.
+"""Two layers in one pass: one with weights, a batch norm or a sum, and `ReLU` or `ReLU6` after it.
 
 Both together compute what they compute in turn, to the last bit, and go over memory once less each
 way; what stands between them is not kept. They run in turn while somebody watches the layers.
@@ -11,7 +11,7 @@ from typing import Any
 
 from .._arrays import is_array, is_complex, is_floating
 from .._typing import Array
-from ._activation import ReLU
+from ._activation import ACTIVATIONS
 from ._conv import _Conv
 from ._linear import Linear
 from ._module import Backward, Module
@@ -43,14 +43,16 @@ def together(
         The output of the second, and the way back to the inputs and parameters of the first; None
         where they are to be run in turn.
     """
-    if type(second) is not ReLU or observing():
+    activation = None if second is None else ACTIVATIONS.get(type(second))
+    if second is None or activation is None or observing():
         return None
     both = _RECTIFIED.get(type(first).forward)
     if both is None or not all(map(_is_real, inputs)):
         return None
     if replaced(first) or replaced(second):
         return None
-    return named(both, first, inputs, {"training": training})  # type: ignore[no-any-return]
+    options = {"training": training, "activation": activation}
+    return named(both, first, inputs, options)  # type: ignore[no-any-return]
 
 
 def inferred_together(first: Module, second: Module | None, inputs: tuple[Any, ...]) -> Any:

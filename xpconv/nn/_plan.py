@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .. import engines, ops
+from .. import engines
 from .._arrays import dtype_name, is_array, is_floating, namespace
 from .._libraries import quiet
 from .._shapes import ntuple
 from .._typing import Array
 from ..backend import backend_of, get_backend
+from ..ops._activation_clipped import RECTIFIERS
 from ..ops._conv_problem import conv_problem
 from ..ops._layout import channels_first, channels_last
 from ._conv import _Conv
@@ -116,10 +117,10 @@ def _function(step: Step, *inputs: Array) -> Callable[..., Any]:
         return _convolution(layer, inputs[0], step.activation)
     if step.activation is None:
         return layer
+    after = step.activation
     if isinstance(layer, Add):
-        return lambda *inputs: layer._rectified(*inputs, training=False)[0]
-    activation = {"relu": ops.relu, "relu6": ops.relu6}[step.activation]
-    return lambda x: activation(layer(x))
+        return lambda *inputs: layer._rectified(*inputs, training=False, activation=after)[0]
+    return lambda x: RECTIFIERS[after](layer(x))
 
 
 def _plannable(layer: _Conv, x: Array) -> bool:

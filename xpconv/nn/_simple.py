@@ -33,10 +33,10 @@ class Add(Module):
         y = self.infer(*inputs)
         return y, lambda dy: ((dy,) * len(inputs), {})
 
-    def _rectified(self, *inputs: Array, training: bool) -> tuple[Array, Backward]:
-        """Do what ``forward`` does, with `ReLU` after it."""
+    def _rectified(self, *inputs: Array, training: bool, activation: str) -> tuple[Array, Backward]:
+        """Do what ``forward`` does, with one of the `ACTIVATIONS` after it."""
         self._check(inputs)
-        y, pullback = rectified_sum(reduce(ops.add, inputs[:-1]), inputs[-1])
+        y, pullback = rectified_sum(reduce(ops.add, inputs[:-1]), inputs[-1], activation)
         return y, lambda dy: (pullback(dy)[:1] * len(inputs), {})
 
     def infer(self, *inputs: Array) -> Array:

@@ -6,7 +6,8 @@ from array_api_compat import array_namespace
 
 from .._arrays import clip, is_floating, largest
 from .._typing import Array
-from ._activation_rectified import in_range
+from ..engines import body
+from ._activation_rectified import in_range, rectified_grad, relu
 from ._elementwise import clipped, elementwise, step
 
 
@@ -63,8 +64,13 @@ def relu6(x: Array) -> Array:
     -----
     Counterpart of ``torch.nn.functional.relu6``.
     """
-    xp = array_namespace(x)
-    return clipped(xp, x, 0, 6), lambda dy: dy * step(xp, (x > 0) & (x < 6), dy)
+    fused = body("relu6", x)
+    y = clipped(array_namespace(x), x, 0, 6) if fused is None else fused(x)
+    return y, lambda dy: rectified_grad(dy, y, "relu6")
+
+
+RECTIFIERS = {"relu": relu, "relu6": relu6}
+"""What other operations and layers apply while they write their output, by name."""
 
 
 @elementwise()

@@ -48,12 +48,16 @@ def relu(x: Array) -> Array:
     return y, lambda dy: rectified_grad(dy, y)
 
 
-def rectified_grad(dy: Array, y: Array) -> Array:
-    """Go back through y = relu(x): where y is not <= 0, so also where it is NaN, as in PyTorch."""
-    fused = body("relu_grad", y)
+def rectified_grad(dy: Array, y: Array, activation: str = "relu") -> Array:
+    """Go back through y = relu(x), or relu6(x), as PyTorch does.
+
+    Of `relu` where y is not <= 0, so also where it is NaN; of `relu6` where y is between 0 and 6.
+    """
+    fused = body(f"{activation}_grad", y)
     if fused is not None:
         return fused(dy, y)
-    return dy * step(array_namespace(y), ~(y <= 0), dy)
+    passed = ~(y <= 0) if activation == "relu" else (y > 0) & (y < 6)
+    return dy * step(array_namespace(y), passed, dy)
 
 
 @elementwise()

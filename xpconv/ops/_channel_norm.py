@@ -9,7 +9,7 @@ from typing import cast
 from .._libraries import quiet
 from .._typing import Array, Namespace
 from ..engines import Body, body
-from ._activation_rectified import relu
+from ._activation_clipped import RECTIFIERS
 from ._layout import channels_first, channels_last
 from ._precision import narrowed
 from ._registry import vjp
@@ -48,13 +48,15 @@ def batch_standardised(
     return of_channels(xp, x, range(x.ndim - 2, -1, -1), weight, bias, eps)
 
 
-def batch_rectified(x: Array, weight: Array | None, bias: Array | None, eps: float) -> Standardised:
-    """Do the same with `relu` after it."""
+def batch_rectified(
+    activation: str, x: Array, weight: Array | None, bias: Array | None, eps: float
+) -> Standardised:
+    """Do the same with `relu` or `relu6` after it."""
     _check_batch(x, weight, bias, eps)
-    if math.prod(x.shape) > 0 and body("normalise_relu", x) is not None:
-        return _fused_batch(x, weight, bias, eps, "_relu")
+    if math.prod(x.shape) > 0 and body(f"normalise_{activation}", x) is not None:
+        return _fused_batch(x, weight, bias, eps, f"_{activation}")
     found = batch_standardised(x, weight, bias, eps)
-    y, back = vjp(relu, found.y)
+    y, back = vjp(RECTIFIERS[activation], found.y)
     return found._replace(y=y, pullback=lambda dy: found.pullback(back(dy)[0]))
 
 

@@ -85,14 +85,14 @@ def _conv_vjp(
     return y, pullback
 
 
-def _rectified_vjp(n: int, *args: Any, **options: Any) -> tuple[Array, Pullback]:
-    """Rule of a convolution and `relu`: of the two results only the last is kept."""
+def _rectified_vjp(n: int, activation: str, *args: Any, **options: Any) -> tuple[Array, Pullback]:
+    """Rule of a convolution and `relu` or `relu6`: of the two results only the last is kept."""
     rule: Any = _conv_vjp
-    y, back = rule(n, *args, **options, activation="relu")
+    y, back = rule(n, *args, **options, activation=activation)
 
     def pullback(dy: Array, input_grad: bool = True) -> tuple[Array | None, ...]:
         gradients: tuple[Array | None, ...]
-        gradients = back(rectified_grad(dy, y), input_grad=input_grad)
+        gradients = back(rectified_grad(dy, y, activation), input_grad=input_grad)
         return gradients
 
     return y, pullback

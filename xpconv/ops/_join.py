@@ -7,7 +7,8 @@ from .._late import in_eights
 from .._libraries import quiet
 from .._typing import Array, Pullback
 from ..engines import body
-from ._activation_rectified import rectified_grad, relu
+from ._activation_clipped import RECTIFIERS
+from ._activation_rectified import rectified_grad
 from ._axis import axis_of
 from ._broadcast import broadcast_shape, sum_to
 from ._layout import View, added, memory_order
@@ -44,16 +45,16 @@ def add(x: Array, y: Array) -> Array:
     return added(x, y)
 
 
-def rectified_sum(x: Array, y: Array) -> tuple[Array, Pullback]:
-    """Return ``relu(add(x, y))`` of real floating numbers, and the way back to x and y alike."""
+def rectified_sum(x: Array, y: Array, activation: str = "relu") -> tuple[Array, Pullback]:
+    """Return ``relu(add(x, y))``, or `relu6`, of floating numbers, and the way back to both."""
     _check_alike(x, y)
-    fused = body("add_relu", x)
+    fused = body(f"add_{activation}", x)
     with quiet():
-        z = relu(add(x, y)) if fused is None else fused(x, y)
+        z = RECTIFIERS[activation](add(x, y)) if fused is None else fused(x, y)
 
     def pullback(dz: Array) -> tuple[Array | None, ...]:
         with quiet():
-            share = rectified_grad(dz, z)
+            share = rectified_grad(dz, z, activation)
         return share, share
 
     return z, pullback

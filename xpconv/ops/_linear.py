@@ -60,12 +60,12 @@ def _linear_vjp(
     return xp.reshape(y, (*x.shape[:-1], *out)), pullback
 
 
-def _rectified_vjp(*args: Any, **kwargs: Any) -> tuple[Array, Pullback]:
-    """Rule of a linear map and `relu`."""
-    y, back = _linear_vjp(*args, **kwargs, activation="relu")
+def _rectified_vjp(activation: str, *args: Any, **kwargs: Any) -> tuple[Array, Pullback]:
+    """Rule of a linear map and `relu` or `relu6`."""
+    y, back = _linear_vjp(*args, **kwargs, activation=activation)
 
     def pullback(dy: Array, input_grad: bool = True) -> tuple[Array | None, ...]:
-        return back(rectified_grad(dy, y), input_grad=input_grad)  # type: ignore[call-arg]
+        return back(rectified_grad(dy, y, activation), input_grad=input_grad)  # type: ignore[call-arg]
 
     return y, pullback
 

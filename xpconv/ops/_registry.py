@@ -41,8 +41,9 @@ def differentiable(
 
     The rule's pullback returns one entry per parameter of the operation that is annotated as an
     ``Array``, in the order of the signature. A *selective* rule's pullback takes ``input_grad``,
-    too: whether the first of them is wanted. ``rectified`` is the rule of the operation with a
-    `relu` after it, where both together take fewer passes over memory.
+    too: whether the first of them is wanted. ``rectified`` is the rule of the operation with
+    `relu` or `relu6` after it, whose name it takes first, where both together take fewer passes
+    over memory.
     """
 
     def register(operation: F) -> F:
@@ -112,10 +113,11 @@ def vjp(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, 
 
 
 def rectified_vjp(
-    operation: Callable[..., Any], *args: Any, **kwargs: Any
+    activation: str, operation: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> tuple[Any, Selective]:
-    """Do for ``relu(operation(...))`` what `vjp` does, for operations that have a rule for it."""
-    return _run(operation, _RULES[operation], _RECTIFIED[operation], args, kwargs)
+    """Do for ``relu(operation(...))``, or `relu6`, what `vjp` does; for operations with a rule."""
+    rule = functools.partial(_RECTIFIED[operation], activation)
+    return _run(operation, _RULES[operation], rule, args, kwargs)
 
 
 def _run(

@@ -1,4 +1,4 @@
-"""The rectifier: ``source/activation.cuh``."""
+"""The rectifiers: ``source/activation.cuh``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ def relu(x: Array) -> Array:
 def relu_grad(dy: Array, y: Array) -> Array:
     """Return dy where the output y is not <= 0, also where it is NaN; else zero."""
     return _launched("relu_grad", y, dy)
+
+
+def relu6(x: Array) -> Array:
+    """Return min(max(x, 0), 6), in channels-last memory where x is; NaN stays."""
+    return _launched("relu6", x)
+
+
+def relu6_grad(dy: Array, y: Array) -> Array:
+    """Return dy where the output y is between 0 and 6; else zero."""
+    return _launched("relu6_grad", y, dy)
 
 
 def add_relu(x: Array, y: Array) -> Array:

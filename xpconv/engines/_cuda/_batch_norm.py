@@ -71,6 +71,13 @@ def normalise_relu(
     return _normalised(x, mean, rstd, weight, bias, 1)
 
 
+def normalise_relu6(
+    x: Array, mean: Array, rstd: Array, weight: Array | None, bias: Array | None
+) -> Array:
+    """Return `relu6` of what `normalise` returns."""
+    return _normalised(x, mean, rstd, weight, bias, 2)
+
+
 def _normalised(
     x: Array, mean: Array, rstd: Array, weight: Array | None, bias: Array | None, cut: int
 ) -> Array:
@@ -108,6 +115,13 @@ def batch_norm_relu_grad(
 ) -> tuple[Array, Array, Array]:
     """Return the same for `relu` after it: where that cut off is computed again."""
     return _gradients(dy, x, mean, rstd, weight, bias, 1)
+
+
+def batch_norm_relu6_grad(
+    dy: Array, x: Array, mean: Array, rstd: Array, weight: Array | None, bias: Array | None
+) -> tuple[Array, Array, Array]:
+    """Return the same for `relu6` after it."""
+    return _gradients(dy, x, mean, rstd, weight, bias, 2)
 
 
 def normalise_grad(

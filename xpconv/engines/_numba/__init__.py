@@ -37,6 +37,7 @@ _BODIES = {
     "add_relu": "_relu",
     "batch_moments": "_batch_norm",
     "batch_norm_grad": "_batch_norm",
+    "batch_norm_relu6_grad": "_batch_norm",
     "batch_norm_relu_grad": "_batch_norm",
     "channel_sums": "_sums",
     "label_entropy": "_cross_entropy",
@@ -44,7 +45,10 @@ _BODIES = {
     "max_pool_grad": "_max_pool",
     "normalise": "_batch_norm",
     "normalise_relu": "_batch_norm",
+    "normalise_relu6": "_batch_norm",
     "relu": "_relu",
+    "relu6": "_relu",
+    "relu6_grad": "_relu",
     "relu_grad": "_relu",
     "sgd": "_optimizer",
 }

@@ -1,7 +1,12 @@
-"""Batch normalisation in as few passes as there can be."""
+"""Batch normalisation in as few passes as there can be.
+
+Bodies see arrays as runs of several rows: short loops over few channels would cost more than what
+is computed in them.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,9 +14,21 @@ import numpy as np
 from .._moments import joined
 from .._rows import in_parts, like, rows
 from ._jit import jit
+from ._memory import BOUNDS
 
 _PARTS = 64
-_FEW = 128  # rows that are added up by themselves: rounding grows with the longest sum
+_FEW = 128  # runs that are added up by themselves: rounding grows with the longest sum
+_VECTORS = 64  # numbers that compiled loops take at a time
+_RUN = 512  # numbers in a row, at least
+_CUTS = {None: 0, "relu": 1, "relu6": 2}
+
+
+def _together(channels: int) -> int:
+    """Return how many rows make a run: a whole number of vectors, where that is not too long."""
+    count = _VECTORS // math.gcd(channels, _VECTORS)
+    if channels * count > 8 * _RUN:
+        count = 1
+    return count * max(1, _RUN // (channels * count))
 
 
 @np.errstate(all="ignore")  # what is not finite passes without a word
@@ -24,31 +41,38 @@ def batch_moments(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray, np
     count, channels = given.shape
     sums = np.zeros((_PARTS, 3, channels), dtype=x.dtype)
     sizes = np.zeros(_PARTS)
+    together, flat = _together(channels), given.reshape(-1)
 
     def work(part: int, first: int, last: int) -> None:
         sizes[part] = last - first
-        _moments(given, first, last, sums[part])
+        _moments(flat, channels, together, first * channels, last * channels, sums[part])
 
     parts = in_parts(work, count, channels)
     return joined(sums[:parts], sizes[:parts], eps)
 
 
 @jit
-def _moments(x: Any, first: int, last: int, sums: Any) -> None:
-    channels = x.shape[1]
-    shift, total, squares = sums[0], sums[1], sums[2]
-    shift[:] = x[first]
-    few, few_squares = np.zeros_like(total), np.zeros_like(total)
-    for begin in range(first, last, _FEW):
+def _moments(x: Any, channels: int, together: int, first: int, last: int, sums: Any) -> None:
+    run = channels * together
+    shift = np.empty(run, dtype=x.dtype)
+    for c in range(run):
+        shift[c] = x[first + c % channels]
+    total, squares = np.zeros_like(shift), np.zeros_like(shift)
+    few, few_squares = np.zeros_like(shift), np.zeros_like(shift)
+    for begin in range(first, last, _FEW * run):
         few[:], few_squares[:] = 0, 0
-        for row in range(begin, min(begin + _FEW, last)):
-            line = x[row]
-            for c in range(channels):
+        for at in range(begin, min(begin + _FEW * run, last), run):
+            line = x[at : min(at + run, last)]
+            for c in range(line.size):
                 d = line[c] - shift[c]
                 few[c] += d
                 few_squares[c] += d * d
         total += few
         squares += few_squares
+    sums[0] = shift[:channels]
+    for k in range(0, run, channels):
+        sums[1] += total[k : k + channels]
+        sums[2] += squares[k : k + channels]
 
 
 def normalise(
@@ -57,9 +81,22 @@ def normalise(
     rstd: np.ndarray,
     weight: np.ndarray | None,
     bias: np.ndarray | None,
+    activation: str | None = None,
 ) -> np.ndarray:
     """Return (x - mean) * rstd * weight + bias for x (N, C, ...) and numbers of channels (C,)."""
-    return _normalised(x, mean, rstd, weight, bias, cut=False)
+    given = rows(x)
+    count, channels = given.shape
+    vectors = _side_by_side(channels, *_map(mean, rstd, weight, bias))
+    low, high = (x.dtype.type(bound) for bound in BOUNDS[activation])
+    source = given.reshape(-1)
+    y, target = like(x)
+    into = target.reshape(-1)
+    in_parts(
+        lambda _, a, b: _affine(source, *vectors, low, high, into, a * channels, b * channels),
+        count,
+        channels,
+    )
+    return y
 
 
 def normalise_relu(
@@ -70,43 +107,53 @@ def normalise_relu(
     bias: np.ndarray | None,
 ) -> np.ndarray:
     """Return `relu` of what `normalise` returns."""
-    return _normalised(x, mean, rstd, weight, bias, cut=True)
+    return normalise(x, mean, rstd, weight, bias, "relu")
 
 
-def _normalised(
+def normalise_relu6(
     x: np.ndarray,
     mean: np.ndarray,
     rstd: np.ndarray,
     weight: np.ndarray | None,
     bias: np.ndarray | None,
-    cut: bool,
 ) -> np.ndarray:
-    given = rows(x)
-    scale, shift = _map(mean, rstd, weight, bias)
-    y, target = like(x)
-    in_parts(lambda _, a, b: _affine(given, mean, scale, shift, cut, target, a, b), *given.shape)
-    return y
+    """Return `relu6` of what `normalise` returns."""
+    return normalise(x, mean, rstd, weight, bias, "relu6")
 
 
 def _map(
     mean: np.ndarray, rstd: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return what x - mean is multiplied by, and what is added then."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mean, what x - mean is multiplied by, and what is added then."""
     scale = (rstd if weight is None else rstd * weight).astype(mean.dtype, copy=False)
-    shift = np.zeros_like(mean) if bias is None else np.require(bias, requirements=["C", "W"])
-    return scale, shift
+    return mean, scale, np.zeros_like(mean) if bias is None else bias
+
+
+def _side_by_side(channels: int, *vectors: np.ndarray) -> list[np.ndarray]:
+    """Return vectors (C,) as often as there are rows in a run."""
+    together = _together(channels)
+    return [np.tile(vector, together) for vector in vectors]
 
 
 @jit
 def _affine(
-    x: Any, mean: Any, scale: Any, shift: Any, cut: bool, y: Any, first: int, last: int
+    x: Any,
+    mean: Any,
+    scale: Any,
+    shift: Any,
+    low: Any,
+    high: Any,
+    y: Any,
+    first: int,
+    last: int,
 ) -> None:
-    channels, zero = x.shape[1], x.dtype.type(0)
-    for row in range(first, last):
-        line, target = x[row], y[row]
-        for c in range(channels):
+    for at in range(first, last, mean.size):
+        end = min(at + mean.size, last)
+        line, target = x[at:end], y[at:end]
+        for c in range(line.size):
             value = (line[c] - mean[c]) * scale[c] + shift[c]
-            target[c] = zero if cut and value <= zero else value  # NaN is not
+            value = low if value <= low else value  # NaN is not
+            target[c] = high if value > high else value
 
 
 def batch_norm_grad(
@@ -116,7 +163,7 @@ def batch_norm_grad(
 
     With n = (x - mean) * rstd it is ``dx = rstd * weight * (dy - mean(dy) - n * mean(dy * n))``.
     """
-    return _gradients(dy, x, mean, rstd, weight, None, cut=False)
+    return _gradients(dy, x, mean, rstd, weight, None, None)
 
 
 def batch_norm_relu_grad(
@@ -131,7 +178,19 @@ def batch_norm_relu_grad(
 
     Where that cut off is computed again, by the same operations: cheaper than to read y.
     """
-    return _gradients(dy, x, mean, rstd, weight, bias, cut=True)
+    return _gradients(dy, x, mean, rstd, weight, bias, "relu")
+
+
+def batch_norm_relu6_grad(
+    dy: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    rstd: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the same for `relu6` after it."""
+    return _gradients(dy, x, mean, rstd, weight, bias, "relu6")
 
 
 @np.errstate(all="ignore")
@@ -142,49 +201,75 @@ def _gradients(
     rstd: np.ndarray,
     weight: np.ndarray | None,
     bias: np.ndarray | None,
-    cut: bool,
+    activation: str | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     seen, given = rows(x), rows(dy)
     count, channels = seen.shape
+    source, slopes, cut = seen.reshape(-1), given.reshape(-1), _CUTS[activation]
     sums = np.zeros((_PARTS, 2, channels), dtype=x.dtype)
-    forth = (*_map(mean, rstd, weight, bias), cut)
-    parts = in_parts(
-        lambda part, a, b: _sums(given, seen, mean, *forth, a, b, sums[part]), count, channels
-    )
+    forth = _side_by_side(channels, *_map(mean, rstd, weight, bias))
+
+    def add_up(part: int, first: int, last: int) -> None:
+        _sums(slopes, source, *forth, cut, channels, first * channels, last * channels, sums[part])
+
+    parts = in_parts(add_up, count, channels)
     totals = sums[:parts].sum(axis=0, dtype=np.float64)
     dbias, products = totals[0], totals[1]
     dweight = products * rstd
     scale = rstd if weight is None else rstd * weight
     slope = (-scale * rstd * dweight / count).astype(x.dtype)
     shift = (-scale * dbias / count).astype(x.dtype)
-    scale = scale.astype(x.dtype, copy=False)
+    back = _side_by_side(channels, scale.astype(x.dtype, copy=False), slope, shift)
     dx, target = like(x)
-    in_parts(
-        lambda _, a, b: _back(given, seen, mean, *forth, scale, slope, shift, target, a, b),
-        count,
-        channels,
-    )
+    into = target.reshape(-1)
+
+    def send_back(_: int, first: int, last: int) -> None:
+        _back(slopes, source, *forth, cut, *back, into, first * channels, last * channels)
+
+    in_parts(send_back, count, channels)
     return dx, dweight.astype(x.dtype), dbias.astype(x.dtype)
 
 
 @jit
+def _passed(value: Any, cut: int, zero: Any, six: Any) -> bool:
+    """Whether an activation lets the gradient through: `relu` where it saw NaN, too."""
+    if cut == 2:
+        return (value > zero) & (value < six)  # type: ignore[no-any-return]
+    return (cut == 0) | (not value <= zero)
+
+
+@jit
 def _sums(
-    dy: Any, x: Any, mean: Any, factor: Any, bias: Any, cut: bool, first: int, last: int, sums: Any
+    dy: Any,
+    x: Any,
+    mean: Any,
+    factor: Any,
+    bias: Any,
+    cut: int,
+    channels: int,
+    first: int,
+    last: int,
+    sums: Any,
 ) -> None:
-    channels, zero = x.shape[1], x.dtype.type(0)
-    total, products = sums[0], sums[1]
-    few, few_products = np.zeros_like(total), np.zeros_like(total)
-    for begin in range(first, last, _FEW):
+    zero, six, run = x.dtype.type(0), x.dtype.type(6), mean.size
+    total, products = np.zeros_like(mean), np.zeros_like(mean)
+    few, few_products = np.zeros_like(mean), np.zeros_like(mean)
+    for begin in range(first, last, _FEW * run):
         few[:], few_products[:] = 0, 0
-        for row in range(begin, min(begin + _FEW, last)):
-            line, other = dy[row], x[row]
-            for c in range(channels):
+        for at in range(begin, min(begin + _FEW * run, last), run):
+            end = min(at + run, last)
+            line, other = dy[at:end], x[at:end]
+            for c in range(line.size):
                 centred = other[c] - mean[c]
-                g = line[c] * zero if cut and centred * factor[c] + bias[c] <= zero else line[c]
+                passed = _passed(centred * factor[c] + bias[c], cut, zero, six)
+                g = line[c] if passed else line[c] * zero
                 few[c] += g
                 few_products[c] += g * centred
         total += few
         products += few_products
+    for k in range(0, run, channels):
+        sums[0] += total[k : k + channels]
+        sums[1] += products[k : k + channels]
 
 
 @jit
@@ -194,7 +279,7 @@ def _back(
     mean: Any,
     factor: Any,
     bias: Any,
-    cut: bool,
+    cut: int,
     scale: Any,
     slope: Any,
     shift: Any,
@@ -202,10 +287,12 @@ def _back(
     first: int,
     last: int,
 ) -> None:
-    channels, zero = x.shape[1], x.dtype.type(0)
-    for row in range(first, last):
-        line, other, target = dy[row], x[row], dx[row]
-        for c in range(channels):
+    zero, six = x.dtype.type(0), x.dtype.type(6)
+    for at in range(first, last, mean.size):
+        end = min(at + mean.size, last)
+        line, other, target = dy[at:end], x[at:end], dx[at:end]
+        for c in range(line.size):
             centred = other[c] - mean[c]
-            g = line[c] * zero if cut and centred * factor[c] + bias[c] <= zero else line[c]
+            passed = _passed(centred * factor[c] + bias[c], cut, zero, six)
+            g = line[c] if passed else line[c] * zero
             target[c] = g * scale[c] + centred * slope[c] + shift[c]

@@ -18,28 +18,50 @@ def relu(x: np.ndarray) -> np.ndarray:
     """Return max(x, 0); NaN stays."""
     if x.size < _FEW:
         return np.asarray(np.maximum(x, 0))
+    return _cut(x, np.inf)
+
+
+def relu6(x: np.ndarray) -> np.ndarray:
+    """Return min(max(x, 0), 6); NaN stays."""
+    if x.size < _FEW:
+        return np.asarray(np.clip(x, 0, 6))
+    return _cut(x, 6)
+
+
+def _cut(x: np.ndarray, most: float) -> np.ndarray:
     (source,), y, target = _flat(x)
-    in_parts(lambda _, a, b: _relu(source, target, a * _WIDTH, b * _WIDTH), _rows(x), _WIDTH)
+    high = x.dtype.type(most)
+    in_parts(lambda _, a, b: _clip(source, high, target, a * _WIDTH, b * _WIDTH), _rows(x), _WIDTH)
     return y
 
 
 @jit
-def _relu(x: Any, y: Any, first: int, last: int) -> None:
+def _clip(x: Any, most: Any, y: Any, first: int, last: int) -> None:
     source, target = x[first:last], y[first:last]
     zero = x.dtype.type(0)  # Python's would make a double of every number
     for i in range(source.size):
         value = source[i]
-        target[i] = zero if value <= zero else value  # NaN is not
+        value = zero if value <= zero else value  # NaN is not
+        target[i] = most if value > most else value
 
 
 def relu_grad(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return dy where y is not <= 0, also where it is NaN; else zero."""
     if y.size < _FEW:
         return dy * ~(y <= 0)
+    return _gated(_relu_grad, dy, y)
+
+
+def relu6_grad(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dy where y is between 0 and 6; else zero."""
+    if y.size < _FEW:
+        return np.asarray(dy * ((y > 0) & (y < 6)))
+    return _gated(_relu6_grad, dy, y)
+
+
+def _gated(work: Any, dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     (given, seen), dx, target = _flat(dy, y)
-    in_parts(
-        lambda _, a, b: _relu_grad(given, seen, target, a * _WIDTH, b * _WIDTH), _rows(y), _WIDTH
-    )
+    in_parts(lambda _, a, b: work(given, seen, target, a * _WIDTH, b * _WIDTH), _rows(y), _WIDTH)
     return dx
 
 
@@ -50,6 +72,15 @@ def _relu_grad(dy: Any, y: Any, dx: Any, first: int, last: int) -> None:
     for i in range(given.size):
         value = given[i]
         target[i] = value * zero if seen[i] <= zero else value
+
+
+@jit
+def _relu6_grad(dy: Any, y: Any, dx: Any, first: int, last: int) -> None:
+    given, seen, target = dy[first:last], y[first:last], dx[first:last]
+    zero, six = y.dtype.type(0), y.dtype.type(6)
+    for i in range(given.size):
+        value = given[i]
+        target[i] = value if (seen[i] > zero) & (seen[i] < six) else value * zero
 
 
 def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from .._moments import joined
 from .._rows import like, rows
 from ._passes import blocks, column_sums, in_parts, side_by_side
+from ._relu import passed
 from ._work import buffers
 
 _PARTS = 64
@@ -45,9 +46,23 @@ def normalise(
     rstd: np.ndarray,
     weight: np.ndarray | None,
     bias: np.ndarray | None,
+    activation: str | None = None,
 ) -> np.ndarray:
     """Return (x - mean) * rstd * weight + bias for x (N, C, ...) and numbers of channels (C,)."""
-    return _normalised(x, mean, rstd, weight, bias, cut=False)
+    given = rows(x)
+    vectors = side_by_side(*_map(mean, rstd, weight, bias))
+    y, target = like(x)
+
+    def work(_: int, first: int, last: int) -> None:
+        for some, out in blocks(len(vectors[0]), given[first:last], target[first:last]):
+            _affine(some, vectors, out)
+            if activation is not None:
+                np.maximum(out, 0, out=out)
+            if activation == "relu6":
+                np.minimum(out, 6, out=out)
+
+    in_parts(work, *given.shape)
+    return y
 
 
 def normalise_relu(
@@ -58,29 +73,18 @@ def normalise_relu(
     bias: np.ndarray | None,
 ) -> np.ndarray:
     """Return `relu` of what `normalise` returns."""
-    return _normalised(x, mean, rstd, weight, bias, cut=True)
+    return normalise(x, mean, rstd, weight, bias, "relu")
 
 
-def _normalised(
+def normalise_relu6(
     x: np.ndarray,
     mean: np.ndarray,
     rstd: np.ndarray,
     weight: np.ndarray | None,
     bias: np.ndarray | None,
-    cut: bool,
 ) -> np.ndarray:
-    given = rows(x)
-    vectors = side_by_side(*_map(mean, rstd, weight, bias))
-    y, target = like(x)
-
-    def work(_: int, first: int, last: int) -> None:
-        for some, out in blocks(len(vectors[0]), given[first:last], target[first:last]):
-            _affine(some, vectors, out)
-            if cut:
-                np.maximum(out, 0, out=out)
-
-    in_parts(work, *given.shape)
-    return y
+    """Return `relu6` of what `normalise` returns."""
+    return normalise(x, mean, rstd, weight, bias, "relu6")
 
 
 def _map(
@@ -105,7 +109,7 @@ def batch_norm_grad(
 
     With n = (x - mean) * rstd it is ``dx = rstd * weight * (dy - mean(dy) - n * mean(dy * n))``.
     """
-    return _gradients(dy, x, mean, rstd, weight, None, cut=False)
+    return _gradients(dy, x, mean, rstd, weight, None, None)
 
 
 def batch_norm_relu_grad(
@@ -117,7 +121,19 @@ def batch_norm_relu_grad(
     bias: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the same for `relu` after it, whose output is computed again."""
-    return _gradients(dy, x, mean, rstd, weight, bias, cut=True)
+    return _gradients(dy, x, mean, rstd, weight, bias, "relu")
+
+
+def batch_norm_relu6_grad(
+    dy: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    rstd: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the same for `relu6` after it."""
+    return _gradients(dy, x, mean, rstd, weight, bias, "relu6")
 
 
 @np.errstate(all="ignore")
@@ -128,24 +144,24 @@ def _gradients(
     rstd: np.ndarray,
     weight: np.ndarray | None,
     bias: np.ndarray | None,
-    cut: bool,
+    activation: str | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     seen, given = rows(x), rows(dy)
     count, channels = seen.shape
     vectors = side_by_side(*_map(mean, rstd, weight, bias))
     sums = np.zeros((_PARTS, 2, channels), dtype=x.dtype)
     dx, target = like(x)
-    if cut:  # dx holds dy where the rectifier let it through, until it is what it is
+    if activation:  # dx holds dy where the rectifier let it through, until it is what it is
         given, ungated = target, given
 
     def add_up(part: int, first: int, last: int) -> None:
         own = slice(first, last)
         (space,) = buffers(x.dtype, (last - first, channels))
-        if cut:
+        if activation:
             whole = blocks(len(vectors[0]), seen[own], ungated[own], given[own], space)
             for some, before, gated, out in whole:
                 _affine(some, vectors, out)
-                np.multiply(before, ~(out <= 0), out=gated)
+                np.multiply(before, passed(out, activation), out=gated)
         for some, slopes, out in blocks(len(vectors[0]), seen[own], given[own], space):
             np.subtract(some, vectors[0][: some.shape[1]], out=out)
             np.multiply(out, slopes, out=out)

@@ -20,18 +20,40 @@ def relu(x: np.ndarray) -> np.ndarray:
     return _through(lambda x, out: np.maximum(x, 0, out=out), x)
 
 
+def relu6(x: np.ndarray) -> np.ndarray:
+    """Return min(max(x, 0), 6); NaN stays."""
+    if x.size < _FEW:
+        return np.asarray(np.clip(x, 0, 6))
+    return _through(lambda x, out: np.clip(x, 0, 6, out=out), x)
+
+
 def relu_grad(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return dy where y is not <= 0, also where it is NaN; else zero."""
-    if y.size < _FEW:
-        return np.asarray(dy * ~(y <= 0))
-    return _through(_gated, y, dy)
+    return _gated(dy, y, "relu")
 
 
-def _gated(y: np.ndarray, dy: np.ndarray, out: np.ndarray) -> None:
-    (closed,) = buffers(np.dtype(bool), y.shape)
-    np.less_equal(y, 0, out=closed)
-    np.logical_not(closed, out=closed)
-    np.multiply(dy, closed, out=out)
+def relu6_grad(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dy where y is between 0 and 6; else zero."""
+    return _gated(dy, y, "relu6")
+
+
+def _gated(dy: np.ndarray, y: np.ndarray, activation: str) -> np.ndarray:
+    def work(y: np.ndarray, dy: np.ndarray, out: np.ndarray) -> None:
+        (opened,) = buffers(np.dtype(bool), y.shape)
+        np.multiply(dy, passed(y, activation, opened), out=out)
+
+    return np.asarray(dy * passed(y, activation)) if y.size < _FEW else _through(work, y, dy)
+
+
+def passed(y: np.ndarray, activation: str, out: np.ndarray | None = None) -> np.ndarray:
+    """Return where an activation with the result y lets gradients through."""
+    if activation == "relu":
+        out = np.asarray(np.less_equal(y, 0, out=out))
+        np.logical_not(out, out=out)
+        return out
+    out = np.asarray(np.greater(y, 0, out=out))
+    np.logical_and(out, y < 6, out=out)
+    return out
 
 
 def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:

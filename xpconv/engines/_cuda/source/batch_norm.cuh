@@ -1,5 +1,5 @@
 // Batch normalisation of rows (N*D*H*W) of C channels, without gaps, a rectifier after it included
-// where asked for; its bits are those of the same operations one after the other. Statistics, parameters and
+// where asked for (`cut` is 1, or 2 for the one that ends at 6); its bits are those of the same operations one after the other. Statistics, parameters and
 // sums are of the type A that is computed in.
 //
 // A sum over the rows is made in two launches: every block sums `rows / gridDim.y` rows of a few
@@ -62,6 +62,20 @@ __device__ inline S normalised(S x, int64 c, const typename Wide<S>::type* mean,
   return narrow<S>(value);
 }
 
+// A number after the rectifier, which NaN passes.
+template <class S>
+__device__ inline S rectified(S value, int cut) {
+  if (cut && wide(value) <= 0) return narrow<S>(0);
+  return cut == 2 && wide(value) > 6 ? narrow<S>(6) : value;
+}
+
+// Whether the rectifier stops the gradient of a number; that of NaN only where it ends at 6.
+template <class S>
+__device__ inline bool stopped(S value, int cut) {
+  if (cut == 2) return !(wide(value) > 0 && wide(value) < 6);
+  return cut && wide(value) <= 0;
+}
+
 // The normalised rows, with `cut` rectified. V channels a thread.
 template <class S, int V, class I>
 __global__ void normalise(const Pack<S, V>* x, Pack<S, V>* y, const typename Wide<S>::type* mean,
@@ -74,8 +88,7 @@ __global__ void normalise(const Pack<S, V>* x, Pack<S, V>* y, const typename Wid
     const Pack<S, V> given = x[i];
     Pack<S, V> made;
     for (int v = 0; v < V; v++) {
-      const S value = normalised<S>(given.at[v], c + v, mean, rstd, weight, bias);
-      made.at[v] = cut && wide(value) <= 0 ? narrow<S>(0) : value;
+      made.at[v] = rectified(normalised<S>(given.at[v], c + v, mean, rstd, weight, bias), cut);
     }
     y[i] = made;
   }
@@ -102,7 +115,7 @@ __global__ void norm_sums(const S* dy, const S* x, const typename Wide<S>::type*
     const A middle = mean[c];
     for (I r = start + t / lanes; r < stop; r += beside) {
       const S seen = x[r * channels + c];
-      if (cut && wide(normalised<S>(seen, c, mean, rstd, weight, bias)) <= 0) continue;
+      if (cut && stopped(normalised<S>(seen, c, mean, rstd, weight, bias), cut)) continue;
       const A given = wide(dy[r * channels + c]);
       mine.dy += given;
       mine.product += given * (wide(seen) - middle);
@@ -156,7 +169,7 @@ __global__ void normalise_grad(const Pack<S, V>* dy, const Pack<S, V>* x, Pack<S
       const A* slope = slopes + c + v;
       const A away = wide(seen.at[v]) - mean[c + v];
       A share = wide(given.at[v]);
-      if (cut && wide(normalised<S>(seen.at[v], c + v, mean, rstd, weight, bias)) <= 0) share = 0;
+      if (cut && stopped(normalised<S>(seen.at[v], c + v, mean, rstd, weight, bias), cut)) share = 0;
       made.at[v] = narrow<S>(away * slope[channels * V] + share * slope[0] +
                              slope[2 * channels * V]);
     }
