@@ -3,7 +3,7 @@
 Started by `_process.Worker` as ``python -m benchmarks._worker CONFIG``. Requests::
 
     {"do": "describe"}                     versions and settings
-    {"do": "start", "case": {...}}         load the code that the case needs, on a small sibling
+    {"do": "start", "case": {...}}         load the code that the case needs, and keep no memory
     {"do": "prepare", "case": {...}}       build the case
     {"do": "check"}                        fingerprints of its results; also the warm-up
     {"do": "time", "seconds": 0.05}        times of single calls, for about that long
@@ -48,6 +48,7 @@ class Session:
             case "start":
                 self._peer.start(from_json(request["case"]))
                 gc.collect()
+                self._peer.let_go()
                 return None
             case "prepare":
                 self._job, self._last = self._peer.job(from_json(request["case"])), 0.0

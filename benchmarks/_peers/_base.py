@@ -48,16 +48,12 @@ class Peer(ABC):
         return self.layer(case) if isinstance(case, LayerCase) else self.training(case)
 
     def start(self, case: Case) -> None:
-        """Load the code that `case` needs, on a small sibling of it.
+        """Run a case once before its memory is measured: code is loaded or compiled then."""
+        self.job(case if isinstance(case, LayerCase) else replace(case, pool=1)).run()
 
-        Called before memory is measured, so that a library's own pages are not taken for the
-        case's; the sibling is small, so that buffers kept from it hide little.
-        """
-        if isinstance(case, LayerCase):
-            window = case.dilation * (case.kernel_size - 1) + 1
-            self.layer(replace(case, batch=1, size=max(window, 8))).run()
-        else:
-            self.training(replace(case, batch=1, pool=1)).run()
+    def let_go(self) -> None:
+        """Give back memory that is kept for later calls, or as much less would be measured."""
+        return  # most libraries keep none on a CPU
 
 
 VERIFIED_STEPS = 3  # of training, whose losses must agree between the libraries

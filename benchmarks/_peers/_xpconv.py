@@ -60,6 +60,9 @@ class XpconvPeer(Peer):
         b = xp.ones(PEAK_BYTES // 4, dtype=xp.float32)
         return peaks(self.device, lambda: a @ a, lambda: xp.astype(b, b.dtype, copy=True))
 
+    def let_go(self) -> None:
+        engines.let_go()
+
     def layer(self, case: LayerCase) -> Job:
         if self._graphs:
             raise Unsupported("for networks")

@@ -189,3 +189,14 @@ def test_a_dead_worker_is_an_error_not_a_wait() -> None:
         worker._process.kill()
         with pytest.raises(WorkerError, match="Nobody: its process ended"):
             worker.ask("describe")
+
+
+def test_nothing_that_was_kept_hides_what_a_case_needs() -> None:
+    """Its peak is of all that it allocates, though the same case has run before."""
+    case = LayerCase("some", "other", 16, 16, 32, 3, batch=8, padding=1, mode="forward")
+    spec = PeerSpec("xpconv", "xpconv", {"library": "xpconv"})
+    with Worker(spec, threads=1, exact_memory=True) as worker:
+        first = worker.measure_memory(case)
+        again = worker.measure_memory(case)
+    assert first["traced"] >= 8 * 16 * 32 * 32 * 4
+    assert again["traced"] >= 8 * 16 * 32 * 32 * 4

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -135,3 +136,32 @@ def test_a_forked_child_does_not_wait_for_the_parents_threads(blocks: _scratch._
     done.set()
     thread.join()
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_what_is_kept_is_given_back_on_all_threads(blocks: _scratch._Blocks) -> None:
+    """A block lent now stays; unused ones go, and the scratch of every thread."""
+    begin, end, there = threading.Event(), threading.Event(), []
+
+    def work() -> None:
+        scratch(10**5, FLOAT)
+        there.append(weakref.ref(_scratch._MINE.block))
+        begin.set()
+        end.wait(10)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begin.wait(10)
+    scratch(10**5, FLOAT)
+    there.append(weakref.ref(_scratch._MINE.block))
+    kept, unused = aligned(10**5, FLOAT), aligned(2 * 10**5, FLOAT)
+    kept[...] = 1
+    del unused
+    assert blocks.held > 0
+    _scratch.let_go()
+    assert [ref() for ref in there] == [None, None]
+    assert blocks.held == 0
+    assert blocks.most == blocks.lent > 0
+    aligned(2 * 10**5, FLOAT)[...] = 2
+    assert (kept == 1).all()
+    end.set()
+    thread.join()

@@ -34,6 +34,7 @@ from ._offsets import offsets as offsets
 from ._prepare import prepare as prepare
 from ._problem import Problem as Problem
 from ._product import matmul as matmul, own_products as own_products, product as product
+from ._scratch import let_go as let_go
 from ._select import (
     allowed as allowed,
     chosen as chosen,
@@ -66,6 +67,7 @@ __all__ = [
     "forward",
     "im2col",
     "input_grad",
+    "let_go",
     "matmul",
     "offsets",
     "own_products",

@@ -48,6 +48,12 @@ class _Blocks:
             self.most = max(self.most, self.lent)
         return block
 
+    def forget(self) -> None:
+        """Let go of all unused blocks, and begin to count anew."""
+        with self.lock:
+            self._drop(self.held)
+            self.most = self.lent
+
     def _drop(self, excess: int) -> None:
         """Let go of so many bytes of unused blocks, or of all."""
         sizes = sorted(size for size, blocks in self.free.items() if blocks)
@@ -121,3 +127,13 @@ def scratch(size: int, dtype: np.dtype) -> np.ndarray:
         if wanted <= 2**22:  # larger ones are not kept for a thread alone
             _MINE.block = block
     return block[:wanted].view(dtype)
+
+
+def let_go() -> None:
+    """Give back what is kept for later calls, on all threads: what a process holds is in use then.
+
+    Not while another thread computes: it may be about to write into its scratch.
+    """
+    global _MINE
+    _MINE = threading.local()
+    _BLOCKS.forget()

@@ -169,7 +169,8 @@ class Concat(_Container):
     def forward(self, *inputs: Array, training: bool = False) -> tuple[Array, Backward]:
         if not self._layers:
             y, pullback = ops.vjp(ops.concat, *inputs, dim=self.dim)
-            return y, lambda dy: (pullback(dy) if len(inputs) > 1 else pullback(dy)[0], {})
+            several = len(inputs) > 1
+            return y, lambda dy: (pullback(dy) if several else pullback(dy)[0], {})
         x = self._single(inputs)
         runs = [layer.forward(x, training=training) for layer in self]
         y, pullback = ops.vjp(ops.concat, *(out for out, _ in runs), dim=self.dim)

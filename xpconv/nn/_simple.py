@@ -30,14 +30,15 @@ class Add(Module):
     """Add two or more inputs of one shape, as where branches of a graph meet."""
 
     def forward(self, *inputs: Array, training: bool = False) -> tuple[Array, Backward]:
-        y = self.infer(*inputs)
-        return y, lambda dy: ((dy,) * len(inputs), {})
+        y, count = self.infer(*inputs), len(inputs)  # the inputs themselves are not kept
+        return y, lambda dy: ((dy,) * count, {})
 
     def _rectified(self, *inputs: Array, training: bool, activation: str) -> tuple[Array, Backward]:
         """Do what ``forward`` does, with one of the `ACTIVATIONS` after it."""
         self._check(inputs)
         y, pullback = rectified_sum(reduce(ops.add, inputs[:-1]), inputs[-1], activation)
-        return y, lambda dy: (pullback(dy)[:1] * len(inputs), {})
+        count = len(inputs)
+        return y, lambda dy: (pullback(dy)[:1] * count, {})
 
     def infer(self, *inputs: Array) -> Array:
         self._check(inputs)

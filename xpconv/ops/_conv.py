@@ -74,12 +74,13 @@ def _conv_vjp(
         if problem.in_channels == 0:
             return tuple(None if a is None else xp.zeros_like(a) for a in (x, weight, bias))
         dy = channels_last(xp, batched(n, dy))
+        # The weight's gradient, which may need the larger workspace, before dx takes its memory.
+        dweight = engines.weight_grad(problem, conjugate(xp, channels_last(xp, batch)), dy)
+        dbias = None if bias is None else _sum_of_channels(xp, dy)
         dx = None
         if input_grad:
             dx = channels_first(xp, engines.input_grad(problem, dy, conjugate(xp, weight)))
             dx = as_given(dx, x)
-        dweight = engines.weight_grad(problem, conjugate(xp, channels_last(xp, batch)), dy)
-        dbias = None if bias is None else _sum_of_channels(xp, dy)
         return dx, dweight, dbias
 
     return y, pullback

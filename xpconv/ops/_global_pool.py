@@ -24,11 +24,10 @@ def _spatial(x: Array) -> tuple[int, ...]:
 
 @rule_in_single
 def _global_avg_pool_vjp(x: Array) -> tuple[Array, Pullback]:
-    xp = namespace(x=x)
+    xp, shape = namespace(x=x), tuple(x.shape)
 
     def pullback(dy: Array) -> tuple[Array | None, ...]:
-        share = dy / math.prod(x.shape[2:])
-        return (xp.broadcast_to(share, tuple(x.shape)),)
+        return (xp.broadcast_to(dy / math.prod(shape[2:]), shape),)
 
     return global_avg_pool(x), pullback
 

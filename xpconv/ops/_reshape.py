@@ -14,8 +14,8 @@ from ._registry import differentiable
 
 
 def _flatten_vjp(x: Array, start_dim: int = 1, end_dim: int = -1) -> tuple[Array, Pullback]:
-    xp = namespace(x=x)
-    return flatten(x, start_dim, end_dim), lambda dy: (xp.reshape(dy, x.shape),)
+    xp, shape = namespace(x=x), x.shape
+    return flatten(x, start_dim, end_dim), lambda dy: (xp.reshape(dy, shape),)
 
 
 @differentiable(_flatten_vjp)
@@ -84,7 +84,7 @@ def _unflatten_vjp(x: Array, dim: int, sizes: Sequence[int]) -> tuple[Array, Pul
     axis = axis_of(shape, dim, least=0)
     wanted = _inferred(shape[axis], split_sizes(sizes), shape)
     y = xp.reshape(x, (*x.shape[:axis], *wanted, *x.shape[axis + 1 :]))
-    return y, lambda dy: (xp.reshape(dy, x.shape),)
+    return y, lambda dy: (xp.reshape(dy, shape),)
 
 
 @differentiable(_unflatten_vjp)
