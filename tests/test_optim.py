@@ -391,3 +391,25 @@ def test_clip_mixed_libraries(torch: Any) -> None:
 def test_clip_bad_norm(max_norm: float) -> None:
     with pytest.raises(ValueError, match="max_norm must be at least 0"):
         optim.clip_grad_norm({}, max_norm)
+
+
+@pytest.mark.parametrize(("kind", "settings"), VARIANTS, ids=IDS)
+def test_bfloat16_of_ml_dtypes_stays(
+    kind: str, settings: dict[str, Any], rng: np.random.Generator
+) -> None:
+    """NumPy widens it in arithmetic with numbers; a step computes so and rounds once."""
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    narrow = Bag(**{name: array.astype(bfloat16) for name, array in draw(rng).items()})
+    grads = {name: array.astype(bfloat16) for name, array in draw(rng).items()}
+    wide = Bag(**{name: array.astype("float64") for name, array in narrow.arrays.items()})
+    steps = [getattr(optim, kind)(**settings) for _ in range(2)]
+    steps[0].step(narrow, grads)
+    steps[1].step(wide, {name: array.astype("float64") for name, array in grads.items()})
+    for name, array in narrow.arrays.items():
+        assert type(array) is np.ndarray
+        assert array.dtype == bfloat16
+        largest = np.abs(wide.arrays[name]).max()
+        error = np.abs(array.astype("float64") - wide.arrays[name]).max()
+        assert error <= 2.0**-8 * largest  # half a unit of the last of eight bits, twice
+    for slots in steps[0].state_dict()["slots"].values():
+        assert {slot.dtype for slot in slots.values()} <= {np.dtype(bfloat16)}

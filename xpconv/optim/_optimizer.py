@@ -235,10 +235,11 @@ def _together(a: Array, b: Array) -> bool:
 
 
 def _as_array(value: Array, parameter: Array) -> Array:
-    """Make an array again of what NumPy's arithmetic makes of 0-d arrays: a scalar."""
-    if value.ndim:
+    """Undo what NumPy's arithmetic does: 0-d arrays become scalars, numbers widen bfloat16."""
+    if value.ndim and value.dtype == parameter.dtype:
         return value
-    return array_namespace(parameter).asarray(value, device=device(parameter))
+    xp = array_namespace(parameter)
+    return xp.asarray(value, dtype=parameter.dtype, device=device(parameter))
 
 
 def _unless(found_inf: Array, new: Array, old: Array | None) -> Array:
