@@ -32,6 +32,7 @@ LIBRARIES = {
 
 REQUIRE = "XPCONV_REQUIRE_BACKENDS"
 ONLY = "XPCONV_ONLY_BACKENDS"
+COMPILERS = "XPCONV_REQUIRE_COMPILERS"  # g++ and NVRTC, too: tests/cuda
 NONE = "none"  # the tests that ask for no library
 RTOL = {"float16": 5e-3, "float32": 1e-5, "float64": 1e-10, "complex64": 1e-5, "complex128": 1e-10}
 # CuPy's float32 products where CUPY_TF32=1 allows TF32, which cuts operands to 11 significant bits:
@@ -67,6 +68,15 @@ def required() -> set[str]:
 def only() -> set[str]:
     """The libraries whose tests are to run, and "none" for those that ask for none; empty: all."""
     return _named(ONLY, [*LIBRARIES, NONE])
+
+
+def require_numba() -> None:
+    """Stop the run where the environment asks for all compilers and Numba does not compile."""
+    if os.environ.get(COMPILERS):
+        from xpconv.engines import compiled_refusal
+
+        if reason := compiled_refusal():
+            raise pytest.UsageError(f"{COMPILERS} is set: {reason}")
 
 
 def _named(variable: str, known: list[str]) -> set[str]:

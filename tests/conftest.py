@@ -60,6 +60,7 @@ def no_ambient_choices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     backends.required(), backends.only()  # an unknown name in the environment stops the run here
+    backends.require_numba()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell starts what runs in its background so; the tests of Ctrl-C need it to arrive.
         signal.signal(signal.SIGINT, signal.default_int_handler)

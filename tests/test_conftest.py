@@ -56,6 +56,16 @@ def test_missing_libraries_are_said_aloud() -> None:
         assert line in output
 
 
+def test_compilers_that_are_required_may_not_be_missing() -> None:
+    arguments = [sys.executable, "-m", "pytest", PROBE, "-p", "no:cacheprovider"]
+    settings = {"XPCONV_REQUIRE_COMPILERS": "1", "XPCONV_NUMBA": "0"}
+    result = subprocess.run(
+        arguments, capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | settings
+    )
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "XPCONV_REQUIRE_COMPILERS is set: XPCONV_NUMBA=0 turns Numba off" in result.stderr
+
+
 def test_what_is_required_may_not_be_missing() -> None:
     code, output = run("cupy,array_api_strict")
     assert code == 1, output

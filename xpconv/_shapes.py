@@ -40,8 +40,6 @@ def ntuple(value: Any, n: int, name: str, *, minimum: int | None = None) -> tupl
     if minimum is not None and min(result, default=minimum) < minimum:
         words = {0: "non-negative", 1: "positive"}.get(minimum, f"at least {minimum}")
         raise ValueError(f"{name} must be {words}, got {value!r}")
-    if max(map(abs, result), default=0) >= _TOO_MANY:
-        raise ValueError(f"{name} is far too large for any array, got {value!r}")
     return result
 
 
@@ -170,6 +168,7 @@ def output_sizes(
     ValueError
         If no window fits into the padded input; the message names all sizes.
     """
+    _possible_steps(stride=stride, dilation=dilation)
     result = tuple(
         output_size(*row, ceil_mode=ceil_mode)
         for row in zip(sizes, kernel_size, stride, pads, dilation, strict=True)
@@ -188,6 +187,12 @@ def output_sizes(
     return result
 
 
+def _possible_steps(**steps: Sequence[int]) -> None:
+    for name, sizes in steps.items():
+        if max(sizes, default=1) >= _TOO_MANY:
+            raise ValueError(f"{name} is too large for any memory, got {tuple(sizes)}")
+
+
 def possible_padded(sizes: Sequence[int], pads: Sequence[Pair]) -> None:
     """Refuse padding that makes more of an input than any memory holds; see `possible`."""
     possible("the padded input", [s + sum(pair) for s, pair in zip(sizes, pads, strict=True)])
@@ -202,6 +207,7 @@ def transposed_sizes(
     extra: Sequence[int],
 ) -> tuple[int, ...]:
     """Output size of a transposed convolution, ``extra`` being its ``output_padding``."""
+    _possible_steps(stride=stride, dilation=dilation)
     rows = zip(sizes, kernel_size, stride, pads, dilation, extra, strict=True)
     return tuple((n - 1) * s + window_span(k, d) - sum(pair) + e for n, k, s, pair, d, e in rows)
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.backends import COMPILERS
 from tests.cuda import blas, host, nvrtc
 from xpconv.engines import _bodies, _cuda, _cupy, _primitives, winograd
 from xpconv.engines._cuda import _launch
-
-REQUIRE = "XPCONV_REQUIRE_COMPILERS"
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +25,8 @@ def nvrtc_library() -> Any:
 
 def need(compiler: Any, reason: str) -> None:
     """Skip without a compiler, or fail where the environment requires all of them."""
-    if compiler is None and os.environ.get(REQUIRE):
-        pytest.fail(f"{REQUIRE} is set: {reason}", pytrace=False)
+    if compiler is None and os.environ.get(COMPILERS):
+        pytest.fail(f"{COMPILERS} is set: {reason}", pytrace=False)
     if compiler is None:
         pytest.skip(reason)
 

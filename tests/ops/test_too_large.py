@@ -33,9 +33,14 @@ CASES: dict[str, tuple[Callable[[Any, Any], Any], tuple[str, ...]]] = {
         ("the padded input of shape",),
     ),
     "conv2d stride": (lambda x, w: ops.conv2d(x, w, stride=2**62), ("stride", str(2**62))),
+    "max_pool2d dilation": (lambda x, w: ops.max_pool2d(x, 1, dilation=2**70), ("dilation",)),
     "conv_transpose2d stride": (
         lambda x, w: ops.conv_transpose2d(x, w, stride=HUGE),
         ("the result of shape (1, 1, 4398046511107, 4398046511107)", "too large"),
+    ),
+    "conv_transpose2d stride of one pixel": (
+        lambda x, w: ops.conv_transpose2d(x[:, :, :1, :1], w, stride=2**70),
+        ("stride", str(2**70)),
     ),
     "conv_transpose2d dilation": (
         lambda x, w: ops.conv_transpose2d(x, w, dilation=HUGE),
@@ -109,3 +114,17 @@ except ValueError as error:
     done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "too large for any memory" in done.stdout
+
+
+@pytest.mark.parametrize("stride", [5, 7, 10**9])
+def test_steps_beyond_the_image(backend: Library, stride: int) -> None:
+    """One window is left, whatever the step: nothing takes the longer for it."""
+    image, kernel = np.arange(25.0).reshape(1, 1, 5, 5), np.arange(9.0).reshape(1, 1, 3, 3)
+    x, weight = backend.array(image), backend.array(kernel)
+    y, pullback = ops.vjp(ops.conv2d, x, weight, stride=stride)
+    backend.assert_equal(y, np.array([[[[np.sum(image[..., :3, :3] * kernel)]]]]))
+    dx, dweight = pullback(backend.array([[[[2.0]]]]))
+    backend.assert_equal(dx, np.pad(2 * kernel, ((0, 0), (0, 0), (0, 2), (0, 2))))
+    backend.assert_equal(dweight, 2 * image[..., :3, :3])
+    y = ops.conv_transpose2d(backend.array([[[[2.0]]]]), weight, stride=stride)
+    backend.assert_equal(y, 2 * kernel)

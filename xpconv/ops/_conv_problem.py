@@ -16,7 +16,7 @@ from .._shapes import (
     possible_padded,
     transposed_sizes,
 )
-from .._typing import Array, IntOrTuple, Padding
+from .._typing import Array, IntOrTuple, Padding, Pair
 from ..engines import Problem
 
 
@@ -84,6 +84,7 @@ def _conv_problem(
     out = output_sizes(sizes, kernel, steps, pads, spread, channels=channels)
     possible_padded(x, ((0, 0), (0, 0), *pads))
     possible("the result", (x[0], out_channels, *out))
+    steps = _within(sizes, steps, pads)
     return Problem(x[0], channels, out_channels, sizes, kernel, steps, pads, spread, groups)
 
 
@@ -162,8 +163,17 @@ def transposed_problem(
             return None, out
         seen = tuple(map(min, out, reach))
         pads = tuple((b, r - s) for (b, _), r, s in zip(pads, reach, seen, strict=True))
+    steps = _within(seen, steps, pads)
     problem = Problem(x.shape[0], out_channels, channels, seen, kernel, steps, pads, spread, groups)
     return problem, out
+
+
+def _within(
+    sizes: tuple[int, ...], steps: tuple[int, ...], pads: tuple[Pair, ...]
+) -> tuple[int, ...]:
+    """Cut steps to the padded input: beyond it there is one window, and plans go by the step."""
+    rows = zip(steps, sizes, pads, strict=True)
+    return tuple(min(step, max(size + sum(pair), 1)) for step, size, pair in rows)
 
 
 def check_dtypes(**arrays: Array | None) -> None:
