@@ -128,7 +128,9 @@ def _unaligned(a: np.ndarray) -> np.ndarray:
 
 @NEEDED
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=list(LAYOUTS))
-@pytest.mark.parametrize("shape", [{}, {"kernel": 1}, {"groups": 4, "n_out": 8}])
+@pytest.mark.parametrize(
+    "shape", [{}, {"kernel": 1}, {"groups": 4, "n_out": 8}, {"n_in": 19, "n_out": 2}]
+)
 def test_any_memory_layout(layout, shape: dict) -> None:
     problem = dataclasses.replace(problem_of(**shape), dtype="float32", library="numpy")
     given = [layout(a) if a.ndim > 1 else a for a in arrays(problem, 2)]
@@ -161,6 +163,7 @@ def test_what_is_not_a_number_stays_where_it_is() -> None:
         {"n_in": 40, "n_out": 40, "groups": 10, "size": (9, 9), "stride": 2},
         {"n_in": 20, "n_out": 40, "groups": 20, "size": (9, 9)},
         {"n_in": 40, "n_out": 40, "size": (9, 9)},
+        {"n_in": 5, "n_out": 3, "size": (9, 70)},
     ],
 )
 def test_threads_and_small_pieces_give_the_same_bits(

@@ -38,6 +38,11 @@ class Geometry(NamedTuple):
     """Distance of what neighbouring columns of x add to."""
     left: int
     """Numbers of padding before a row of y, where columns of x are spread."""
+    abreast: int
+    """Neighbouring columns of y that a tile computes for each channel; 0 where it has channels
+    side by side."""
+    kernel_steps: tuple[int, int]
+    """Distances of y's channels and of x's in the weight, where that is read as it is."""
     values: Values = Values()
 
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from .._problem import Problem
 from ._piece import Geometry
-from ._vectors import tile_rows, vector_bytes
+from ._plan_planes import GAP, kernel_rows_fit, planes_fit
+from ._vectors import abreast, tile_rows, vector_bytes
 from ._walk import Phase, phases
 
-_FEW_CHANNELS = 8
 _FEW_COLUMNS = 6  # so narrow an output is computed for several images at a time
 
 Rows = tuple[int, int, int, int, int, int]
@@ -24,17 +24,17 @@ Rows = tuple[int, int, int, int, int, int]
 class Plan:
     """How a convolution, or with ``turned`` its input gradient, is computed.
 
-    x and y are what is read and what is written: for the input gradient dy and dx.
+    x and y are what is read and what is written: for the input gradient dy and dx. With ``planar``
+    channels lie one after the other, each with all its columns; see `_planes`.
     """
 
-    def __init__(self, problem: Problem, turned: bool) -> None:
+    def __init__(self, problem: Problem, turned: bool, planar: bool = False) -> None:
         self.problem = problem = in_three_dimensions(problem)
-        self.turned = turned
-        # Few output channels fill few lanes of a vector: then a row of the kernel fills them.
-        few = turned and problem.groups == 1 and problem.in_channels <= _FEW_CHANNELS
-        self.spread = few and problem.dilation[2] == 1 and problem.kernel_size[2] > 1
-        self.phases = phases(problem, turned, self.spread)
+        self.turned, self.planar = turned, planar
         self.itemsize = np.dtype(problem.dtype).itemsize
+        # Few output channels fill few lanes of a vector: then a row of the kernel fills them.
+        self.spread = not planar and turned and kernel_rows_fit(problem)
+        self.phases = phases(problem, turned, self.spread)
         inner, outs = problem.group_in, problem.group_out
         x_size, y_size = (
             _four(problem.in_size, problem.in_channels),
@@ -43,6 +43,8 @@ class Plan:
         if turned:
             inner, outs, x_size, y_size = outs, inner, y_size, x_size
         lanes = vector_bytes() // self.itemsize
+        elements = math.prod(problem.kernel_size)
+        steps = problem.group_in * elements, elements
         self.geometry = Geometry(
             along_batch=self._along_batch(),
             in_place=False,
@@ -56,18 +58,21 @@ class Plan:
             spread=problem.kernel_size[2] * outs if self.spread else 0,
             hop=problem.stride[2] * outs,
             left=problem.padding[2][0] * outs,
+            abreast=abreast(outs) * lanes if planar else 0,
+            kernel_steps=(steps[1], steps[0]) if turned else steps,
         )
         self.effort = self._effort()
 
     def _effort(self) -> int:
         """Operations of a dense convolution that take as long: vectors need not be full."""
+        if self.planar:
+            return self.problem.flops
         outs = self.geometry.spread or self.geometry.outs
         filled = -(-outs // self.geometry.lanes) * self.geometry.lanes
-        narrow = 2 if outs <= self.geometry.lanes else 1  # tiles of half the width
-        return self.problem.flops * filled * narrow // outs
+        return self.problem.flops * filled // outs
 
     def _along_batch(self) -> bool:
-        if self.spread:
+        if self.spread or self.planar:
             return False
         columns = max((p.walks[2].last - p.walks[2].first for p in self.phases), default=1)
         return columns < _FEW_COLUMNS and self.problem.batch > columns
@@ -100,7 +105,7 @@ class Plan:
         elements, geometry = phase.elements, self.geometry
         inner = geometry.inner
         across = phase.walks[2]
-        if across.dense and geometry.groups == 1:
+        if across.dense and geometry.groups == 1 and not self.planar:
             inner *= len(across.taps)
             elements = elements[:: len(across.taps)]
         return [offset for offset, _ in elements], inner
@@ -119,6 +124,8 @@ class Plan:
             rows.append([*row, len(taps), len(taps) + len(offsets), packed, inner])
             taps += offsets
             places = [(a * kernel[1] + b) * kernel[2] + c for _, (a, b, c) in phase.elements]
+            if self.planar:
+                taps = [(*tap, place) for tap, place in zip(taps, places, strict=True)]
             elements.append(np.array(places, dtype=np.int64))
             packed += self.blocks * len(places) * self.geometry.inner * self.width
         return np.array(rows), np.array(taps), elements, packed
@@ -164,13 +171,21 @@ class Plan:
             A row (images, planes, rows, corners of the box) for each piece, and how many numbers
             the largest of them needs in a buffer.
         """
-        table, largest = [], 0
+        table, largest, image = [], 0, 0
         for rows in self._cut(budget, count, parts):
             low, high = self.box(rows)
             pixels = math.prod(b - a for a, b in zip(low, high, strict=True))
+            image = max(image, pixels)
             largest = max(largest, (rows[1] - rows[0]) * pixels)
             table.append([*rows, *low, *high])
-        return np.array(table), largest * self.geometry.size[3]
+        if self.planar:
+            return np.array(table), (image + GAP) * self._channels
+        return np.array(table), largest * self._channels
+
+    @property
+    def _channels(self) -> int:
+        """Numbers in a buffer for each pixel of x: planes of y stand beside those of x."""
+        return self.geometry.size[3] + (self.geometry.outs if self.planar else 0)
 
     def _cut(self, budget: int, count: int, parts: int) -> Iterator[Rows]:
         batch, geometry = self.problem.batch, self.geometry
@@ -178,7 +193,7 @@ class Plan:
         height = bottom - top
         low, high = self.box(self.whole)
         image = math.prod(b - a for a, b in zip(low, high, strict=True))
-        image *= geometry.size[3] * self.itemsize
+        image *= self._channels * self.itemsize
         least = min(batch, geometry.tall) if geometry.along_batch else 1
         if geometry.along_batch or (image <= budget and batch >= count):
             size = max(least, min(budget // image, batch // count))
@@ -198,7 +213,13 @@ class Plan:
 @lru_cache(maxsize=1024)
 def plan_of(problem: Problem, turned: bool) -> Plan:
     """Return the plan of a problem, made once."""
-    return Plan(problem, turned)
+    return Plan(problem, turned, planes_fit(in_three_dimensions(problem), turned))
+
+
+@lru_cache(maxsize=1024)
+def plan_of_sums(problem: Problem) -> Plan:
+    """Return the plan of a problem as its weight's gradient reads it."""
+    return Plan(problem, False)
 
 
 def _four(size: tuple[int, ...], channels: int) -> tuple[int, int, int, int]:

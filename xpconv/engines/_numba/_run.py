@@ -20,8 +20,9 @@ from . import _run_channels
 from ._memory import BOUNDS, TURNS, flat, memory, share, threads_for
 from ._pack import add_up, pack, unpack
 from ._piece import convolve_pieces, correlate_pieces
-from ._plan import Plan, plan_of
+from ._plan import Plan, plan_of, plan_of_sums
 from ._plan_channels import fits
+from ._planes import convolve_planes
 
 _BYTES = (
     2**18
@@ -65,13 +66,14 @@ def convolve(
         kernels = _laid_out(plan, weight, threads)
     phases, taps, _, _ = plan.tables
     numbers, steps = memory(x)
-    in_place = plan.inside and x.flags.c_contiguous
+    in_place = plan.inside and not plan.planar and x.flags.c_contiguous
     geometry = plan.geometry._replace(in_place=in_place)
     pieces, room = plan.pieces(_budget(threads), 1 if threads == 1 else TURNS * threads)
+    body = convolve_planes if plan.planar else convolve_pieces
 
     def work(first: int, last: int) -> None:
         buffer = scratch(0 if in_place else room, x.dtype)
-        convolve_pieces(
+        body(
             geometry,
             pieces[first:last],
             phases,
@@ -99,6 +101,8 @@ def kernels_of(problem: Problem, weight: np.ndarray) -> np.ndarray | None:
 
 def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
     """Kernels in the order of the tiles of all phases."""
+    if plan.planar:
+        return flat(weight)
     weight = np.require(weight, requirements=["C", "W"]).reshape(*weight.shape[:2], -1)
     phases, _, elements, size = plan.tables
     # Elements that a phase leaves out are written behind the others.
@@ -133,7 +137,7 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     """Return dweight (O, C/G, KH, KW)."""
     if fits(problem):
         return _run_channels.weight_gradient(problem, x, dy)
-    plan = plan_of(problem, False)
+    plan = plan_of_sums(problem)
     geometry, threads = plan.geometry, threads_for(plan.effort)
     lanes = geometry.lanes
     phases, taps, (elements,), _ = plan.tables

@@ -11,30 +11,36 @@ registers when it is written as loops.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 
 from ._code import I64, Code, Loop, Value, written
-from ._vectors import tile_rows
+from ._vectors import abreast, tile_rows
 
 _NAMES = "rows start s0 sm x x0 xm xk w w0 wk y y0 ym xo wo taps inner n the_low the_high"
 _FOUR = 4
 
 
-def _tile(vectors: int) -> Any:
-    """Make the intrinsic for tiles of up to ``vectors`` registers a row."""
+def _tile(vectors_of: Callable[[int], int], most: Callable[[Code], int]) -> Any:
+    """Make the intrinsic for tiles of so many registers a row, and for so many rows."""
 
     def write(code: Code, v: dict[str, Value]) -> None:
-        b, columns = code.b, range(vectors)
-        ahead = [ir.Constant(I64, j * code.lanes) for j in columns]
+        b, largest = code.b, most(code)
+        ahead = [
+            ir.Constant(I64, j * code.lanes)
+            for j in range(max(vectors_of(rows) for rows in range(1, largest + 1)))
+        ]
         masks = [code.first(b.sub(v["n"], first)) for first in ahead]
-        full = b.icmp_signed("==", v["n"], ir.Constant(I64, vectors * code.lanes))
-
-        def line(row: Value) -> list[Value]:
-            return [code.read(code.at(row, ahead[j]), masks[j]) for j in columns]
 
         def tile(rows: int) -> None:
+            vectors = vectors_of(rows)
+            full = b.icmp_signed("==", v["n"], ir.Constant(I64, vectors * code.lanes))
+
+            def line(row: Value) -> list[Value]:
+                return [code.read(code.at(row, ahead[j]), masks[j]) for j in range(vectors)]
+
             begin = code.at(v["start"], v["s0"])
             starts = [code.at(begin, code.times(v["sm"], i)) for i in range(rows)]
             # Four rows at a time have a pointer of their own: left alone the compiler adds up one
@@ -75,10 +81,11 @@ def _tile(vectors: int) -> Any:
                 with no:
                     store(False)
 
-        code.switch(v["rows"], tile_rows(), tile)
+        code.switch(v["rows"], largest, tile)
 
     return written(_NAMES, "x start w y xo wo", write)
 
 
-dense = _tile(2)
-dense_narrow = _tile(1)
+dense = _tile(lambda rows: 2, lambda code: tile_rows())
+dense_narrow = _tile(lambda rows: 1, lambda code: tile_rows())
+dense_wide = _tile(abreast, lambda code: code.lanes // 2)

@@ -29,5 +29,19 @@ def tile_rows() -> int:
     Where there are 32 registers (AVX-512, ARM) twelve rows keep both multipliers busy and leave
     some registers for addresses; sixteen registers hold six rows.
     """
+    return 12 if registers() == 32 else 6
+
+
+@cache
+def registers() -> int:
+    """Vector registers that there are."""
     wide = vector_bytes() == 64 or "neon" in _features() or "asimd" in _features()
-    return 12 if wide else 6
+    return 32 if wide else 16
+
+
+def abreast(rows: int) -> int:
+    """Vectors a row of a tile that has few rows: as many as fit, with a factor for each.
+
+    More than six do no good: short rows of the output would leave most of them empty.
+    """
+    return min(6, (registers() - 2) // (rows + 1))
