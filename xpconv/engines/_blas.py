@@ -52,7 +52,7 @@ def _switch() -> _Switch | None:
         return None
     parallel = _functions("get_parallel")
     own = parallel is not None and parallel[0]() == _OPENMP
-    return _Switch(*functions, own)
+    return _Switch(functions[0], functions[1], own)
 
 
 @cache

@@ -95,7 +95,9 @@ def input_grad(problem: Problem, dy: np.ndarray, weight: np.ndarray) -> np.ndarr
 
 def _all_columns(problem: Problem, x: np.ndarray) -> np.ndarray:
     """Return columns (places, C*KH*KW), for all threads until this one asks for a buffer."""
-    return columns(problem, x, Piece(0, problem.batch, 0, problem.out_size[0]))[0][0]
+    (cols,) = columns(problem, x, Piece(0, problem.batch, 0, problem.out_size[0]))
+    own: np.ndarray = cols[0]
+    return own
 
 
 def _of_parts(work: Callable[[slice], object], channels: int, multiplications: int) -> None:
