@@ -18,6 +18,14 @@ CASES = {
     "columns": ((5, 20, 19, 18), (24, 20, 3, 3), {"padding": 1}),
     "winograd": ((5, 16, 18, 18), (24, 16, 3, 3), {"padding": 1}),
     "few channels": ((5, 1, 28, 28), (6, 1, 5, 5), {"padding": 2}),
+    "few channels, several places at a time": ((5, 6, 20, 24), (10, 6, 5, 5), {"padding": (1, 3)}),
+    "few channels, strided": ((5, 2, 20, 43), (7, 2, 3, 5), {"stride": (1, 2), "dilation": 2}),
+    "few channels in three dimensions": (
+        (2, 3, 6, 9, 16),
+        (5, 3, 2, 3, 3),
+        {"stride": (2, 1, 1), "padding": 1, "dilation": (1, 2, 1)},
+    ),
+    "signals of few channels": ((5, 3, 64), (6, 3, 7), {"padding": 3}),
     "many outputs": ((4, 3, 24, 24), (32, 3, 7, 7), {"stride": 2, "padding": 3}),
     "strided": ((5, 16, 30, 30), (20, 16, 3, 3), {"stride": 2, "padding": 1}),
     "one image": ((1, 8, 50, 50), (9, 8, 3, 3), {"stride": 2}),
@@ -40,13 +48,16 @@ EACH = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 @pytest.fixture(autouse=True)
 def arrays_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No compiled engine, and pieces so short that small problems are cut, too."""
-    monkeypatch.setattr(_cuts, "_SHORT", 1000)
+    _cuts.cuts.cache_clear()
+    monkeypatch.setattr(_cuts, "_SHARED", 1000)
+    monkeypatch.setattr(_cuts, "_IN_FOUR", 2000)
     monkeypatch.setattr(_few, "_ALONE", 0)
     monkeypatch.setattr(_weights, "_SUM", 2**14)
     monkeypatch.setattr(_winograd_weights, "_SUM", 2**14)
     monkeypatch.setattr(engines.winograd, "_compiled", lambda _: False)
     with xpconv.engine("winograd", "pointwise", "depthwise", "im2col"):
         yield
+    _cuts.cuts.cache_clear()
 
 
 def drawn(case: tuple, dtype: str = "float32") -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +68,7 @@ def drawn(case: tuple, dtype: str = "float32") -> tuple[np.ndarray, np.ndarray]:
 
 def solved(case: tuple, x: np.ndarray, weight: np.ndarray) -> list[np.ndarray]:
     """Return y, dx and dweight, with rows of y as its own gradient."""
-    function = ops.conv1d if x.ndim == 3 else ops.conv2d
+    function = (ops.conv1d, ops.conv2d, ops.conv3d)[x.ndim - 3]
     y, back = ops.vjp(function, x, weight, **case[2])
     dx, dweight = back(y[..., ::-1])
     return [y, dx, dweight]
@@ -79,12 +90,18 @@ def by_the_loops(name: str) -> list[np.ndarray]:
     """Return what `solved` should."""
     x_shape, weight_shape, options = CASES[name]
     x, weight = drawn(CASES[name], "float64")
-    missing = 4 - x.ndim  # signals are images of one row
+    missing = max(0, 4 - x.ndim)  # signals are images of one row
     x, weight = (a.reshape(*a.shape[:2], *(1,) * missing, *a.shape[2:]) for a in (x, weight))
-    n = 2 - missing
-    steps = (1,) * missing + (options.get("stride", 1),) * n
-    pads = ((0, 0),) * missing + ((options.get("padding", 0),) * 2,) * n
-    rest = (steps, pads, (1, 1), options.get("groups", 1))
+    n = len(x_shape) - 2
+
+    def each_way(name: str, default: int) -> tuple[int, ...]:
+        given = options.get(name, default)
+        return given if isinstance(given, tuple) else (given,) * n
+
+    steps = (1,) * missing + each_way("stride", 1)
+    pads = tuple((p, p) for p in (0,) * missing + each_way("padding", 0))
+    spread = (1,) * missing + each_way("dilation", 1)
+    rest = (steps, pads, spread, options.get("groups", 1))
     y = reference.conv(x, weight, None, *rest)
     dx, dweight, _ = reference.conv_gradients(x, weight, y[..., ::-1], *rest)
     y = y.reshape(*y.shape[:2], *y.shape[2 + missing :])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._problem import Problem
-from . import _few
+from . import _bands, _few
 from ._columns import columns, in_groups
 from ._cuts import column_pieces, few_places, in_blocks
 from ._finish import finish
@@ -28,6 +28,11 @@ def forward(
         return _few.forward(problem, x, weight, bias, activation)
     if few_places(problem):
         return _products(problem, x, weight, bias, activation)
+    if _bands.width(problem) > 1:
+        view = np.moveaxis(weight, (0, 1), (-1, -2))  # (KH, KW, C, O)
+        banded = _bands.forward(problem, x, view, bias, activation)
+        if banded is not None:
+            return banded
     kernels = _in_order(np.moveaxis(weight, 1, -1))
     return _products(problem, x, kernels, bias, activation)
 
@@ -43,6 +48,11 @@ def input_grad(problem: Problem, dy: np.ndarray, weight: np.ndarray) -> np.ndarr
     if few_places(turned):  # its columns are laid out like kernels
         kernels = _in_order(np.flip(weight.swapaxes(0, 1), axis=spatial))  # (C, O, KH, KW)
         return _products(turned, dy, kernels, None, None)
+    if _bands.width(turned) > 1:
+        view = np.flip(np.moveaxis(weight, (0, 1), (-2, -1)), axis=tuple(range(problem.ndim)))
+        banded = _bands.forward(turned, dy, view, None, None)
+        if banded is not None:
+            return banded
     shape = (problem.groups, problem.group_out, problem.group_in, *problem.kernel_size)
     split = np.moveaxis(weight.reshape(shape), 1, -1)  # (G, C/G, KH, KW, O/G)
     kernels = _in_order(np.flip(split, axis=spatial))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -13,32 +15,45 @@ from .._pieces import Piece
 from .._problem import Problem
 from ._work import PIECE, piece_bytes
 
-# A piece takes 300 us at least. Every call of NumPy gives the interpreter's lock away and has to
-# get it back; threads with shorter pieces spend their time waiting for it.
-_SHORT = 300_000
+# Nanoseconds of work. To wake a second thread takes as long as half of the first; four pieces of
+# equal length are for threads that do not start together. Every call of NumPy gives the
+# interpreter's lock away and has to get it back: threads with shorter pieces spend their time
+# waiting for it.
+_SHARED, _IN_FOUR = 160_000, 1_200_000
 _BYTES_A_NANOSECOND, _OPERATIONS_A_NANOSECOND = 15, 200  # of one core, about
 _ROWS = 256  # of columns, where kernels are large: fewer make slow products
 _WIDE = 16  # channels of a block: products of fewer columns are slow
 
 
-def cuts(problem: Problem, row_bytes: int, budget: int, *, operations: int = 0) -> list[Piece]:
-    """Cut batch and rows into pieces of about ``budget`` bytes.
+@lru_cache(maxsize=4096)
+def cuts(
+    problem: Problem, row_bytes: int, budget: int, *, operations: int = 0
+) -> tuple[Piece, ...]:
+    """Cut batch and rows into pieces of ``budget`` bytes at most, where a row fits into it.
 
     A place of the output takes ``row_bytes`` and so many ``operations``. Where that leaves them
-    long enough there are at least four pieces, of one size.
+    long enough there are at least two or four pieces, of one size.
     """
     height, *rest = problem.out_size
     width = math.prod(rest)
     image = height * width
     total = problem.batch * image
     place = row_bytes / _BYTES_A_NANOSECOND + operations / _OPERATIONS_A_NANOSECOND
-    shares = 2 ** min(2, max(1, int(total * place / _SHORT)).bit_length() - 1)
-    wanted = max(1, min(budget // max(1, row_bytes), -(-total // shares)))
+    share = -(-total // shares(total * place))
+    most = max(1, budget // max(1, row_bytes))
+    wanted = min(most, share)
     if wanted >= image or height == 1:
         images = max(1, wanted // image)
-        return [Piece(a, b, 0, height) for a, b in _even(problem.batch, images)]
-    rows = _even(height, max(1, wanted // width))
-    return [Piece(n, n + 1, top, bottom) for n in range(problem.batch) for top, bottom in rows]
+        return tuple(Piece(a, b, 0, height) for a, b in _even(problem.batch, images))
+    rows = max(1, min(most // width, -(-share // width)))
+    parts = _even(height, rows)
+    images = range(problem.batch)
+    return tuple(Piece(n, n + 1, top, bottom) for n in images for top, bottom in parts)
+
+
+def shares(nanoseconds: float) -> int:
+    """Return into how many shares, at least, so much work is cut."""
+    return 1 + (nanoseconds > _SHARED) + 2 * (nanoseconds > _IN_FOUR)
 
 
 def _even(length: int, step: int) -> list[tuple[int, int]]:
@@ -47,12 +62,12 @@ def _even(length: int, step: int) -> list[tuple[int, int]]:
     return list(pairwise(k * length // count for k in range(count + 1)))
 
 
-def of_images(pieces: list[Piece]) -> list[list[Piece]]:
+def of_images(pieces: Sequence[Piece]) -> list[list[Piece]]:
     """Put the pieces of the same images together."""
     return [list(some) for _, some in itertools.groupby(pieces, lambda piece: piece.first)]
 
 
-def column_pieces(problem: Problem, dtype: np.dtype) -> list[Piece]:
+def column_pieces(problem: Problem, dtype: np.dtype) -> tuple[Piece, ...]:
     """Cut for products of columns; longer pieces where the kernels, read for each, are large."""
     row = place_bytes(problem, dtype)
     kernels = problem.out_channels * problem.window * dtype.itemsize

@@ -25,6 +25,7 @@ from ._work import buffers, memory, piece_bytes, side_by_side
 _RUN = 8192  # numbers of a row at a time: with the kernel's they stay in a core's caches
 _BYTES = 4 * 2**20  # of a piece
 _LANES = 8
+_OPERATIONS = 25  # of a product that take as long as a multiplication and an addition here
 
 
 def forward(
@@ -39,7 +40,7 @@ def forward(
         return forward(_raised(problem), x[:, None], weight[:, :, None], bias, activation)[:, 0]
     y = memory((problem.batch, *problem.out_size, problem.out_channels), x.dtype)
     taps = _taps(problem, weight)
-    pieces = cuts(problem, _place_bytes(problem, x.dtype), piece_bytes(_BYTES))
+    pieces = _pieces(problem, x.dtype)
     places, kernel, run = _axes(problem)
 
     def work(number: int) -> None:
@@ -63,7 +64,7 @@ def weight_grad(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """Return dweight (C*M, 1, KH, KW): lanes of pieces, each with its sums in a fixed order."""
     if problem.ndim == 1:
         return weight_grad(_raised(problem), x[:, None], dy[:, None])[:, :, 0]
-    pieces = cuts(problem, _place_bytes(problem, x.dtype), piece_bytes(_BYTES))
+    pieces = _pieces(problem, x.dtype)
     lanes = min(_LANES, len(pieces))
     places, kernel, run = _axes(problem)
     length = _width(problem) * problem.out_channels
@@ -232,10 +233,11 @@ def _runs(problem: Problem) -> Iterator[slice]:
         yield slice(begin * problem.out_channels, end * problem.out_channels)
 
 
-def _place_bytes(problem: Problem, dtype: np.dtype) -> int:
-    """Bytes of a piece for each place of the output."""
+def _pieces(problem: Problem, dtype: np.dtype) -> tuple[Piece, ...]:
     copies = problem.kernel_size[-1] if problem.stride[-1] > 1 else 1
-    return (copies + 2) * problem.stride[0] * problem.out_channels * dtype.itemsize
+    place = (copies + 2) * problem.stride[0] * problem.out_channels * dtype.itemsize
+    operations = _OPERATIONS * problem.window * problem.out_channels
+    return cuts(problem, place, piece_bytes(_BYTES), operations=operations)
 
 
 def _raised(problem: Problem) -> Problem:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .._problem import Problem
-from . import _few
+from . import _bands, _few
 from ._columns import columns, in_groups
 from ._cuts import column_pieces, few_places, in_blocks
 from ._small import summed
@@ -27,6 +27,8 @@ def weight_grad(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """
     if _few.fits(problem, x.dtype):
         return _few.weight_grad(problem, x, dy)
+    if _bands.width(problem) > 1:
+        return _bands.weight_grad(problem, x, dy)
     blocks = in_blocks(problem)
     whole = blocks.out_channels * blocks.window * x.dtype.itemsize
     parts = _parts(blocks, whole)
