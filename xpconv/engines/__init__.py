@@ -22,6 +22,7 @@ from . import (
 )
 from ._activation import clipped as clipped, forward_with
 from ._bodies import Body as Body, body as body
+from ._border import beyond_the_border
 from ._cudnn._library import refusal as cudnn_refusal, versions as cudnn_versions
 from ._engine import (
     ACTIVATIONS as ACTIVATIONS,
@@ -103,4 +104,8 @@ def weight_grad(problem: Problem, x: Array, dy: Array) -> Array:
 
 def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     """Return dx (N, H, W, C) for a channels-last dy."""
-    return solve(problem.of(dy), "input_grad", (dy, weight), lambda e, *given: e.input_grad(*given))
+    problem, given = problem.of(dy), (dy, weight)
+    dx = solve(problem, "input_grad", given, lambda e, *given: e.input_grad(*given))
+    if beyond_the_border(problem, dx, weight):
+        return solve(problem, "input_grad", given, lambda _, *given: im2col.scattered(*given))
+    return dx

@@ -140,6 +140,12 @@ def input_grad(problem: Problem, dy: Array, weight: Array) -> Array:
     turned = problem.input_problem()
     if turned is not None and problem.out_channels <= 4 * problem.in_channels:
         return _products(xp, turned, dy, turned_matrices(xp, problem, weight))
+    return scattered(problem, dy, weight)
+
+
+def scattered(problem: Problem, dy: Array, weight: Array) -> Array:
+    """Return dx (N, H, W, C) = col2im of dy @ kernels: no sum has more terms than windows reach."""
+    xp = array_namespace(dy)
     kernels = kernel_matrices(xp, problem, weight)
     shape = (problem.batch, *problem.in_size, problem.in_channels)
     dx = xp.zeros(shape, dtype=dy.dtype, device=device(dy))

@@ -193,6 +193,10 @@ def conv2d(
     full convolution of ``dy`` with ``w``; of complex numbers the conjugate is taken of ``x`` and
     ``w`` there, as in PyTorch. Half precision is computed in single precision and rounded once.
     Memory beyond the result is bounded by `conv_workspace`.
+
+    Padding is zeros that take part in the sums: a weight that is infinite or NaN makes the border
+    NaN, as in PyTorch (but for its float32 depthwise convolutions). The way back knows no such
+    products; on CuPy, PyTorch and JAX nothing looks at values, and ``dx`` may have NaN there, too.
     Counterpart of ``torch.nn.functional.conv2d``.
 
     Examples
