@@ -66,6 +66,23 @@ def pack(
 
 
 @jit
+def pack_rows(weight: Any, taps: Any, packed: Any, at: int, across: int, lanes: int) -> None:
+    """Lay rows of kernels (O, C, elements) out as (blocks, rows, O, 2 * lanes), from ``at`` on.
+
+    A row's ``across`` elements begin at one of ``taps``, and its numbers are (element, C).
+    """
+    outs, channels, _ = weight.shape
+    size, width = across * channels, 2 * lanes
+    for t in range(taps.size):
+        for o in range(outs):
+            for i in range(size):
+                row = (i // width * taps.size + t) * outs + o
+                packed[at + row * width + i % width] = weight[
+                    o, i % channels, taps[t] + i // channels
+                ]
+
+
+@jit
 def unpack(sums: Any, dweight: Any, lanes: int, first: int, last: int) -> None:
     """Lay sums (G, taps, C/G, O/G) out as (O, C/G, taps), for output channels ``[first, last)``."""
     _, taps, inner, outs = sums.shape

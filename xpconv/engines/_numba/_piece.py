@@ -8,6 +8,7 @@ import numpy as np
 
 from ._copy import copy_region
 from ._jit import jit
+from ._overlap import overlap
 from ._sweep import Values, sweep
 
 
@@ -104,25 +105,21 @@ def _spread(
 
     Of few channels in y a vector would hold few numbers; of a row of the kernel it holds many.
     """
-    spread, hop, left = geometry.spread, geometry.hop, geometry.left
-    values = geometry.values
+    spread, values = geometry.spread, geometry.values
     row = geometry.y_size[2] * geometry.y_size[3]
-    zeros, nowhere = np.zeros(spread, dtype=y.dtype), np.zeros(1, np.int64)
-    parts = np.empty(columns * spread, dtype=y.dtype)
-    line = np.empty(max((columns - 1) * hop + spread, left + row), dtype=y.dtype)
+    zeros = np.zeros(spread, dtype=y.dtype)
+    apart = spread + 2 * geometry.lanes
+    parts, first = np.zeros((columns + 1) * apart, dtype=y.dtype), np.full(1, geometry.lanes)
     for p in range(xs.size):
         sweep(
             geometry.tall, geometry.lanes, zeros, values.zero, values.no,
             values.low, values.high, x, xs[p : p + 1], xm, values.one, w, w0, lane, block,
-            parts, nowhere, spread, xo, wo, inner, columns, spread,
+            parts, first, apart, xo, wo, inner, columns, spread,
         )  # fmt: skip
-        line[:] = 0
-        for column in range(columns):
-            source = parts[column * spread : (column + 1) * spread]
-            target = line[column * hop : column * hop + spread]
-            for i in range(spread):
-                target[i] += source[i]
-        y[ys[p] : ys[p] + row] = line[left : left + row]
+        overlap(
+            columns, geometry.hop, spread, apart, parts, geometry.lanes, y, ys[p], geometry.left,
+            row,
+        )  # fmt: skip
 
 
 @jit

@@ -18,7 +18,7 @@ from .._scratch import aligned, scratch
 from .._threads import each
 from . import _run_channels
 from ._memory import BOUNDS, TURNS, flat, memory, share, threads_for
-from ._pack import add_up, pack, unpack
+from ._pack import add_up, pack, pack_rows, unpack
 from ._piece import convolve_pieces, correlate_pieces
 from ._plan import Plan, plan_of, plan_of_sums
 from ._plan_channels import fits
@@ -111,7 +111,8 @@ def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
     groups = plan.problem.groups
     for phase, taps in zip(phases, elements, strict=True):
         if plan.spread:
-            _lay_out_rows(plan, weight, taps, packed[phase[17] :])
+            across = plan.problem.kernel_size[2]
+            pack_rows(weight, taps, packed, phase[17], across, plan.width // 2)
             continue
 
         def work(first: int, last: int, at: int = phase[17], taps: np.ndarray = taps) -> None:
@@ -119,18 +120,6 @@ def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
 
         share(work, plan.blocks, 1 if size < LAID_OUT_ALONE else threads)
     return packed
-
-
-def _lay_out_rows(plan: Plan, weight: np.ndarray, taps: np.ndarray, packed: np.ndarray) -> None:
-    """Lay rows of kernels (O, C, taps) out as (blocks, rows, O, width), for columns that spread."""
-    across, spread = plan.problem.kernel_size[2], plan.geometry.spread
-    shape = (taps.size, weight.shape[0], plan.blocks * plan.width)
-    rows = np.zeros(shape, dtype=weight.dtype)
-    for t, tap in enumerate(taps):
-        row = weight[:, :, tap : tap + across]  # (O, C, KW)
-        rows[t, :, :spread] = np.moveaxis(row, 1, 2).reshape(weight.shape[0], spread)
-    blocks = rows.reshape(*shape[:2], plan.blocks, plan.width)
-    packed[: rows.size] = np.moveaxis(blocks, 2, 0).ravel()
 
 
 def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
