@@ -36,6 +36,13 @@ CASES = {
     "few places of the gradient": ((1, 48, 5, 4), (12, 48, 5, 5), {"padding": 2}),
     "pixels": ((5, 40, 10, 10), (50, 40, 1, 1), {}),
     "narrow groups": ((5, 32, 20, 20), (32, 4, 3, 3), {"padding": 1, "groups": 8}),
+    "narrow groups, strided": (
+        (3, 32, 21, 24),
+        (16, 4, 3, 3),
+        {"padding": 1, "groups": 8, "stride": (1, 2)},
+    ),
+    "many groups": ((3, 30, 20, 21), (36, 5, 3, 3), {"groups": 6}),
+    "groups of four": ((5, 16, 20, 20), (8, 4, 3, 3), {"padding": 1, "groups": 4}),
     "wide groups": ((5, 36, 15, 15), (40, 18, 3, 3), {"stride": 2, "groups": 2}),
     "depthwise": ((5, 24, 20, 20), (24, 1, 3, 3), {"padding": 1, "groups": 24}),
     "depthwise, strided": ((5, 24, 20, 20), (48, 1, 3, 3), {"stride": 2, "groups": 24}),
@@ -118,7 +125,9 @@ def test_pieces_of_any_size_against_the_loops(name: str, budget: int) -> None:
 
 
 @pytest.mark.parametrize("what", [np.nan, np.inf])
-@pytest.mark.parametrize("case", ["narrow groups", "wide groups", "depthwise", "winograd"])
+@pytest.mark.parametrize(
+    "case", ["narrow groups", "wide groups", "groups of four", "depthwise", "winograd"]
+)
 def test_what_is_not_finite_stays_in_its_group(case: str, what: float) -> None:
     x, weight = drawn(CASES[case])
     x[1, 5, 7, 7] = what

@@ -6,6 +6,7 @@ import numpy as np
 
 from .._problem import Problem
 from . import _bands, _few
+from ._band_matrices import width as places_together
 from ._columns import columns, in_groups
 from ._cuts import column_pieces, few_places, in_blocks
 from ._finish import finish
@@ -28,9 +29,9 @@ def forward(
         return _few.forward(problem, x, weight, bias, activation)
     if few_places(problem):
         return _products(problem, x, weight, bias, activation)
-    if _bands.width(problem) > 1:
-        view = np.moveaxis(weight, (0, 1), (-1, -2))  # (KH, KW, C, O)
-        banded = _bands.forward(problem, x, view, bias, activation)
+    if places_together(problem) > 1:
+        kernels = np.moveaxis(_grouped(problem, weight), (1, 2), (-1, -2))  # (G, KH, KW, C, O)
+        banded = _bands.forward(problem, x, kernels, bias, activation)
         if banded is not None:
             return banded
     kernels = _in_order(np.moveaxis(weight, 1, -1))
@@ -48,16 +49,21 @@ def input_grad(problem: Problem, dy: np.ndarray, weight: np.ndarray) -> np.ndarr
     if few_places(turned):  # its columns are laid out like kernels
         kernels = _in_order(np.flip(weight.swapaxes(0, 1), axis=spatial))  # (C, O, KH, KW)
         return _products(turned, dy, kernels, None, None)
-    if _bands.width(turned) > 1:
-        view = np.flip(np.moveaxis(weight, (0, 1), (-2, -1)), axis=tuple(range(problem.ndim)))
-        banded = _bands.forward(turned, dy, view, None, None)
+    if places_together(turned) > 1:
+        kernels = np.moveaxis(_grouped(problem, weight), (1, 2), (-2, -1))  # (G, KH, KW, O, C)
+        kernels = np.flip(kernels, axis=tuple(range(1, 1 + problem.ndim)))
+        banded = _bands.forward(turned, dy, kernels, None, None)
         if banded is not None:
             return banded
-    shape = (problem.groups, problem.group_out, problem.group_in, *problem.kernel_size)
-    split = np.moveaxis(weight.reshape(shape), 1, -1)  # (G, C/G, KH, KW, O/G)
+    split = np.moveaxis(_grouped(problem, weight), 1, -1)  # (G, C/G, KH, KW, O/G)
     kernels = _in_order(np.flip(split, axis=spatial))
     kernels = kernels.reshape(problem.in_channels, *kernels.shape[2:])
     return _products(turned, dy, kernels, None, None)
+
+
+def _grouped(problem: Problem, weight: np.ndarray) -> np.ndarray:
+    """(O, C/G, KH, KW) -> (G, O/G, C/G, KH, KW)."""
+    return weight.reshape(problem.groups, problem.group_out, *weight.shape[1:])
 
 
 def _in_order(view: np.ndarray) -> np.ndarray:

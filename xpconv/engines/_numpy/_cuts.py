@@ -47,8 +47,8 @@ def cuts(
         return tuple(Piece(a, b, 0, height) for a, b in _even(problem.batch, images))
     rows = max(1, min(most // width, -(-share // width)))
     parts = _even(height, rows)
-    images = range(problem.batch)
-    return tuple(Piece(n, n + 1, top, bottom) for n in images for top, bottom in parts)
+    batch = range(problem.batch)
+    return tuple(Piece(n, n + 1, top, bottom) for n in batch for top, bottom in parts)
 
 
 def shares(nanoseconds: float) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._problem import Problem
 from . import _bands, _few
+from ._band_matrices import width as places_together
 from ._columns import columns, in_groups
 from ._cuts import column_pieces, few_places, in_blocks
 from ._small import summed
@@ -27,11 +28,11 @@ def weight_grad(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """
     if _few.fits(problem, x.dtype):
         return _few.weight_grad(problem, x, dy)
-    if _bands.width(problem) > 1:
+    if places_together(problem) > 1:
         return _bands.weight_grad(problem, x, dy)
     blocks = in_blocks(problem)
     whole = blocks.out_channels * blocks.window * x.dtype.itemsize
-    parts = _parts(blocks, whole)
+    parts = _parts(problem, whole)
     width = blocks.in_channels // parts
     some = replace(blocks, in_channels=width)
     pieces = column_pieces(some, x.dtype)
