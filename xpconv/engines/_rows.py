@@ -32,13 +32,18 @@ def like(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return first, block.reshape(-1, x.shape[1])
 
 
-def in_parts(work: Callable[[int, int, int], object], count: int, width: int) -> int:
-    """Call ``work(part, first, last)`` for parts of ``count`` rows; return how many there are.
+def edges_of(count: int, width: int) -> list[int]:
+    """Cut ``count`` rows of ``width`` numbers into parts: where each begins, and the end.
 
-    The parts depend on the sizes alone, so that sums of their sums do not depend on the threads.
+    They depend on the sizes alone, so that sums of their sums do not depend on the threads.
     """
     parts = max(1, min(count, count * width // _PART, 64))
-    edges = [k * count // parts for k in range(parts + 1)]
+    return [k * count // parts for k in range(parts + 1)]
+
+
+def in_parts(work: Callable[[int, int, int], object], count: int, width: int) -> int:
+    """Call ``work(part, first, last)`` for parts of ``count`` rows; return how many there are."""
+    edges = edges_of(count, width)
     threads = 1 if count * width <= _ALONE else thread_count()
-    each(lambda part: work(part, edges[part], edges[part + 1]), parts, threads)
-    return parts
+    each(lambda part: work(part, edges[part], edges[part + 1]), len(edges) - 1, threads)
+    return len(edges) - 1

@@ -10,8 +10,8 @@ import contextvars
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
+from queue import SimpleQueue
 
 from .._shapes import integer
 
@@ -35,33 +35,98 @@ def thread_count() -> int:
             raise ValueError(
                 f"the environment variable {name} must be a positive number, got {text!r}"
             )
+    return _cores()
+
+
+@cache
+def _cores() -> int:
+    """Return how many cores the process may use: asking the system takes 10 us."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
+class _Task:
+    """Work that a helper begins, unless the one who wants it is done before."""
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        self._run = run
+        self._begun, self._done = threading.Lock(), threading.Lock()
+        self._done.acquire()
+        self._error: BaseException | None = None
+
+    def __call__(self) -> None:
+        if self._begun.acquire(blocking=False):
+            try:
+                self._run()
+            except BaseException as error:  # it belongs to whoever waits
+                self._error = error
+            finally:
+                self._done.release()
+
+    def finish(self) -> None:
+        """Wait for its end and raise what it has raised; what has not begun never will."""
+        if self._begun.acquire(blocking=False):
+            return
+        self._done.acquire()
+        if self._error is not None:
+            raise self._error
+
+
+class Helper:
+    """A thread that does what it is told, one thing after the other."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._told: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        name = f"xpconv-{number}"
+        threading.Thread(target=self._serve, name=name, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            self._told.get()()
+
+    def tell(self, task: Callable[[], object]) -> None:
+        """Have something done once everything that was told before is done."""
+        self._told.put(task)
+
+
 class _Pool:
-    """Threads that are started at the first use, and forgotten by a forked child."""
+    """Helpers that are started when they are first wanted, and forgotten by a forked child."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.executor: ThreadPoolExecutor | None = None
-        self.size = 0
+        self._lock = threading.Lock()
+        self._helpers: list[Helper] = []
 
-    def executor_for(self, helpers: int) -> ThreadPoolExecutor:
-        """Return threads enough; who still uses a smaller pool keeps it to the end."""
-        with self.lock:
-            if self.executor is None or self.size < helpers:
-                self.executor = ThreadPoolExecutor(helpers, "xpconv")
-                self.size = helpers
-            return self.executor
+    def helpers(self, count: int) -> list[Helper]:
+        if len(self._helpers) < count:
+            with self._lock:
+                for number in range(len(self._helpers), count):
+                    self._helpers.append(Helper(number))
+        return self._helpers[:count]
 
 
 _POOL = _Pool()
+_WANTED: list[Callable[[Helper], object]] = []
+
+
+def helpers(count: int) -> list[Helper]:
+    """Return the first so many of the pool's helpers."""
+    return _POOL.helpers(count)
+
+
+def inside() -> bool:
+    """Say whether this is the work of a helper already, or of one whom helpers help."""
+    return _INSIDE.get()
+
+
+def when_wanted(call: Callable[[Helper], object]) -> None:
+    """Have something called before a helper is told something: it may be waiting elsewhere."""
+    _WANTED.append(call)
 
 
 def _forget() -> None:
-    """Start anew in a forked child, where the parent's threads do not exist."""
+    """Start anew in a forked child, where the parent's helpers do not exist."""
     global _POOL
     _POOL = _Pool()
 
@@ -89,20 +154,21 @@ def each(work: Callable[[int], object], count: int, threads: int | None = None) 
         return
     numbers = iter(range(count))
     take = partial(_take_turns, work, numbers, threading.Lock())
-    pool = _POOL.executor_for(threads - 1)
     # Each helper sees the caller's context (NumPy's error state is part of it), marked as inside.
-    helpers = [
-        pool.submit(_marked(contextvars.copy_context()).run, take) for _ in range(threads - 1)
-    ]
+    tasks = [_Task(partial(_marked().run, take)) for _ in range(threads - 1)]
+    for helper, task in zip(_POOL.helpers(threads - 1), tasks, strict=True):
+        for call in _WANTED:
+            call(helper)
+        helper.tell(task)
     try:
-        _marked(contextvars.copy_context()).run(take)
+        _marked().run(take)
     finally:
-        for helper in helpers:
-            if not helper.cancel():
-                helper.result()
+        for task in tasks:
+            task.finish()
 
 
-def _marked(context: contextvars.Context) -> contextvars.Context:
+def _marked() -> contextvars.Context:
+    context = contextvars.copy_context()
     context.run(_INSIDE.set, True)
     return context
 

@@ -10,6 +10,8 @@ import numpy as np
 from ._copy import copy_region, repeat_channels
 from ._jit import jit
 from ._lanes import PLACES, SUMS, add_sums, compute_places
+from ._team import run, span
+from ._words import hand_over
 
 _CHUNK = 16  # places whose products are added up before other channels' turn
 
@@ -77,26 +79,31 @@ def _tap_offsets(taps: Any, strides: Any) -> Any:
 
 @jit
 def convolve_regions(
+    turn: Any,
     lanes: Any,
     regions: Any,
     phases: Any,
     taps: Any,
     x: Any,
     steps: Any,
-    buffer: Any,
+    buffers: Any,
     kernels: Any,
     start: Any,
     bounds: Any,
     y: Any,
-) -> None:
+) -> Any:
     """Write y for some regions: rows of (images, planes, rows, columns, whether in place, box).
 
     Each row of ``phases`` is ystep, yfirst and xstep of three walks, the range of its taps (of each
     row of taps the first, where they are read together), and where its kernels begin.
     """
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    first_one, last_one = span(turn, len(regions))
+    buffer = buffers[turn.worker]
     depth, height, width, channels = lanes.y_size
     low, high = bounds[0], bounds[1]
-    for region in regions:
+    for region in regions[first_one:last_one]:
         origin, strides = fetch(lanes, x, steps, buffer, region)
         source = x if region[8] else buffer
         phase = phases[region[15]]
@@ -122,25 +129,32 @@ def convolve_regions(
                             y, y0 + a * ym, ym, xa, strides[2], ya, xo, xo.size, channels,
                             low, high,
                         )  # fmt: skip
+    return True
 
 
 @jit
 def correlate_regions(
+    turn: Any,
     lanes: Any,
     regions: Any,
+    edges: Any,
     phase: Any,
     taps: Any,
     x: Any,
     steps: Any,
-    buffer: Any,
+    buffers: Any,
     dy: Any,
     sums: Any,
-) -> None:
-    """Add what some regions add to the sums (taps, g, O) of a weight gradient."""
+) -> Any:
+    """Add what a part of the regions adds to its sums (taps, g, O) of a weight gradient."""
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    part, buffer = turn.number, buffers[turn.worker]
+
     depth, height, width, channels = lanes.y_size
     most = max(1, SUMS // lanes.inner) if lanes.repeats == 0 else SUMS
     groups = (taps.shape[0] + most - 1) // most
-    for region in regions:
+    for region in regions[edges[part] : edges[part + 1]]:
         origin, strides = fetch(lanes, x, steps, buffer, region)
         source = x if region[8] else buffer
         xo = _tap_offsets(taps, strides)
@@ -159,5 +173,7 @@ def correlate_regions(
                             some = (k + 1) * taps.shape[0] // groups - t
                             add_sums(
                                 lanes, some, t, source, x0 + a * xk, xk, dy, d0 + a * channels,
-                                channels, count, xa, width * channels, sums, channels, xo, channels,
+                                channels, count, xa, width * channels, sums[part], channels, xo,
+                                channels,
                             )  # fmt: skip
+    return True

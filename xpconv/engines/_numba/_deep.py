@@ -16,27 +16,35 @@ from ._copy import copy_region
 from ._jit import jit
 from ._kernels import kernel_gradients, transform_kernels
 from ._sweep import sweep
+from ._team import run, span
 from ._tiles import apart, gather_tiles, scatter_tiles
+from ._words import hand_over
 
 
 @jit
 def gather_pieces(
+    turn: Any,
     tiling: Any,
     gradient: bool,
     pieces: Any,
     x: Any,
     steps: Any,
-    buffer: Any,
+    buffers: Any,
     tiles: Any,
     step: int,
-) -> bool:
-    """Transform the tiles of some pieces (images, rows of tiles, number of the first tile).
+    finite: Any,
+) -> Any:
+    """Transform the tiles of pieces (images, rows of tiles, number of the first tile).
 
-    Return whether what they saw is finite.
+    Write whether what a turn saw is finite.
     """
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    first, last = span(turn, len(pieces))
+    buffer = buffers[turn.worker]
     m, channels, overlap = tiling.m, tiling.size[3], 0 if gradient else 2
     doubt = np.zeros(channels, dtype=tiles.dtype)
-    for piece in pieces:
+    for piece in pieces[first:last]:
         low = (0, piece[2] * m - tiling.above, -tiling.left)
         high = (1, piece[3] * m + overlap - tiling.above, tiling.across * m + overlap - tiling.left)
         images, rows = piece[1] - piece[0], piece[3] - piece[2]
@@ -45,38 +53,45 @@ def gather_pieces(
             m, gradient, buffer, images, rows, tiling.across, channels, tiles,
             piece[4] * channels, step, doubt,
         )  # fmt: skip
-    return bool(np.all(doubt == 0))
+    finite[turn.number] = np.all(doubt == 0)
+    return True
 
 
 @jit
-def multiply_block(
+def multiply_blocks(
+    turn: Any,
     tiling: Any,
     piece: Any,
     turned: bool,
-    block: int,
     tiles: Any,
     step: int,
     weight: Any,
-    kernels: Any,
-    products: Any,
+    buffers: Any,
+    room: int,
     some: int,
     start: Any,
     bounds: Any,
     y: Any,
-) -> bool:
-    """Write a block of output channels for all tiles of a piece; return whether it is finite."""
+    finite: Any,
+) -> Any:
+    """Write blocks of output channels for all tiles of a piece, and whether they are finite."""
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    block, buffer = turn.number, buffers[turn.worker]
+    kernels, products = buffer[:room], buffer[room:]
     outs, channels, values = tiling.out[2], tiling.size[3], tiling.values
-    lane, points, finite = 2 * tiling.lanes, (tiling.m + 2) ** 2, True
+    lane, points = 2 * tiling.lanes, (tiling.m + 2) ** 2
     count = (piece[1] - piece[0]) * (piece[3] - piece[2]) * tiling.across
     none, source, target = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
     zeros = np.zeros(lane, dtype=y.dtype)
     o = block * lane
     n = min(lane, outs - o)
     apiece = apart(count * lane)
+    finite[block] = True
     for c in range(0, channels, some):
         last = min(c + some, channels)
         far = apart((last - c) * lane)
-        finite &= transform_kernels(
+        finite[block] &= transform_kernels(
             tiling.m, weight, (channels, outs), turned, o, c, last, kernels, 0, far, tiling.lanes
         )
         for point in range(points):
@@ -91,27 +106,32 @@ def multiply_block(
         tiling.m, products, 0, apiece, piece, tiling.across, lane, n, start, o, bounds, y,
         tiling.out,
     )  # fmt: skip
-    return finite
+    return True
 
 
 @jit
-def correlate_block(
+def correlate_blocks(
+    turn: Any,
     tiling: Any,
     count: int,
     tiles: Any,
     step: int,
     dtiles: Any,
     dstep: int,
-    c: int,
-    last: int,
-    block: int,
-    sums: Any,
+    some: int,
+    buffers: Any,
     dweight: Any,
-) -> bool:
-    """Write input channels ``[c, last)`` and a block of output channels of a weight gradient.
+    finite: Any,
+) -> Any:
+    """Write a weight gradient, and whether it is finite.
 
-    Return whether they are finite.
+    Each number is ``some`` input channels and a block of output channels.
     """
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    blocks = (tiling.out[2] + 2 * tiling.lanes - 1) // (2 * tiling.lanes)
+    c, block = turn.number // blocks * some, turn.number % blocks
+    last, sums = min(c + some, tiling.size[3]), buffers[turn.worker]
     outs, channels, values = tiling.out[2], tiling.size[3], tiling.values
     lane, points = 2 * tiling.lanes, (tiling.m + 2) ** 2
     none, source, target = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
@@ -125,8 +145,8 @@ def correlate_block(
             tiles, source, values.one, channels, dtiles, point * dstep + o, outs, values.zero,
             sums, target, lane, none, none, count, last - c, n,
         )  # fmt: skip
-    finite: bool = kernel_gradients(
+    finite[turn.number] = kernel_gradients(
         tiling.m, sums, 0, lane, (last - c) * lane, (channels, outs), dweight, c, last, o,
         tiling.lanes,
     )  # fmt: skip
-    return finite
+    return True

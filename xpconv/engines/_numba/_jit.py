@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+from numba.extending import intrinsic
 
 from . import _told as _told  # listens from here on
 
@@ -17,3 +18,8 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
         return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
     except RuntimeError:  # nowhere to write a cache
         return numba.njit(**options)(function)  # type: ignore[no-any-return]
+
+
+def native(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of compiled code from one that types it and returns what writes it."""
+    return intrinsic(function)  # type: ignore[no-any-return]

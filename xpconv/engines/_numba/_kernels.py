@@ -8,8 +8,10 @@ import numpy as np
 
 from .._winograd import F2, F4, transposed
 from ._jit import jit
+from ._team import run
 from ._transform import transform
 from ._transpose import transpose
+from ._words import hand_over
 
 # One intrinsic each: Numba's cache needs them under names of the module.
 _KERNELS_2, _KERNELS_4 = (transform(f.kernels, "middle") for f in (F2, F4))
@@ -110,3 +112,40 @@ def kernel_gradients(
                     dweight, place + q, columns,
                 )  # fmt: skip
     return bool(np.all(doubt == 0))
+
+
+@jit
+def transform_blocks(
+    turn: Any,
+    m: int,
+    weight: Any,
+    size: Any,
+    turned: bool,
+    kernels: Any,
+    apiece: int,
+    step: int,
+    lanes: int,
+    finite: Any,
+) -> Any:
+    """Transform all kernels, a block of output channels after the other; write what is finite."""
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    o = turn.number * 2 * lanes
+    finite[turn.number] = transform_kernels(
+        m, weight, size, turned, o, 0, size[0], kernels, turn.number * apiece, step, lanes
+    )
+    return True
+
+
+@jit
+def gradients_of_blocks(
+    turn: Any, m: int, sums: Any, size: Any, dweight: Any, lanes: int, finite: Any
+) -> Any:
+    """Transform all sums (side^2, C, O) back, block after block; write what is finite."""
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    o, (inner, outs) = turn.number * 2 * lanes, size
+    finite[turn.number] = kernel_gradients(
+        m, sums, o, outs, inner * outs, size, dweight, 0, inner, o, lanes
+    )
+    return True

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
-from .._threads import each, thread_count
+from .._threads import thread_count
 
-_THREADED = 24_000_000  # operations; less is done before a second thread has woken up
+_THREADED = 2_000_000  # operations; less is done in the time that a call of a helper takes
 BOUNDS = {None: (-math.inf, math.inf), "relu": (0.0, math.inf), "relu6": (0.0, 6.0)}
 """Between what activations leave the numbers."""
 TURNS = 4  # pieces for each thread, so that none waits long for the last
@@ -22,13 +21,14 @@ def threads_for(flops: int, threads: int | None = None) -> int:
     return thread_count() if threads is None else threads
 
 
-def share(work: Callable[[int, int], None], count: int, threads: int) -> None:
-    """Let threads take their turns at ranges of numbers below ``count``."""
-    if threads == 1:
-        work(0, count)
-        return
-    turns = min(count, TURNS * threads)
-    each(lambda k: work(k * count // turns, (k + 1) * count // turns), turns, threads)
+def turns_of(count: int, threads: int) -> int:
+    """Return in how many turns threads do so many things, neighbours in one turn."""
+    return 1 if threads == 1 else min(count, TURNS * threads)
+
+
+def whole_lines(numbers: int) -> int:
+    """Return so many numbers or a few more, so that what follows begins a line of the cache."""
+    return numbers + -numbers % 32
 
 
 def flat(array: np.ndarray) -> np.ndarray:

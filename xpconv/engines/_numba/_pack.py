@@ -10,11 +10,16 @@ from typing import Any
 import numpy as np
 
 from ._jit import jit
+from ._team import run, span
 from ._transpose import transpose
+from ._words import hand_over
+
+LINE = 2**14  # numbers whose partial sums are added up at a time
 
 
 @jit
 def pack(
+    turn: Any,
     weight: Any,
     taps: Any,
     packed: Any,
@@ -22,20 +27,21 @@ def pack(
     groups: int,
     lanes: int,
     turned: bool,
-    first: int,
-    last: int,
-) -> None:
+) -> Any:
     """Lay kernels (O, C/G, elements) out as tiles read them: (G, blocks, taps, inner, 2 * lanes).
 
-    A block is ``2 * lanes`` output channels, and blocks ``[first, last)`` are laid out, from
-    ``packed[at]`` on. ``turned``: for the input gradient, whose output channels are the input's;
-    then ``taps`` may leave elements out, and what follows the last ``inner`` rows is overwritten.
+    A block is ``2 * lanes`` output channels, and they are laid out from ``packed[at]`` on.
+    ``turned``: for the input gradient, whose output channels are the input's; then ``taps`` may
+    leave elements out, and what follows the last ``inner`` rows is overwritten.
     """
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
     outs, inner = weight.shape[0] // groups, weight.shape[1]
     elements, width = weight.shape[2], 2 * lanes
     if turned:
         outs, inner = inner, outs
     blocks = (outs + width - 1) // width
+    first, last = span(turn, groups * blocks)
     flat = weight.reshape(-1)
     rows = np.arange(lanes) * (elements if turned else inner * elements)
     columns = np.empty(elements if turned else inner * elements, dtype=np.int64)
@@ -63,6 +69,7 @@ def pack(
                 for e in range(0, columns.size, lanes):
                     count = min(lanes, columns.size - e)
                     transpose(flat, x0 + e, rows, n, count, packed, y0, columns[e:])
+    return True
 
 
 @jit
@@ -83,8 +90,14 @@ def pack_rows(weight: Any, taps: Any, packed: Any, at: int, across: int, lanes: 
 
 
 @jit
-def unpack(sums: Any, dweight: Any, lanes: int, first: int, last: int) -> None:
-    """Lay sums (G, taps, C/G, O/G) out as (O, C/G, taps), for output channels ``[first, last)``."""
+def unpack(turn: Any, sums: Any, dweight: Any, lanes: int) -> Any:
+    """Lay sums (G, taps, C/G, O/G) out as (O, C/G, taps), some output channels at a time."""
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    blocks = (dweight.shape[0] + lanes - 1) // lanes
+    first, last = span(turn, blocks)
+    first, last = first * lanes, min(last * lanes, dweight.shape[0])
+
     _, taps, inner, outs = sums.shape
     flat, target = sums.reshape(-1), dweight.reshape(-1)
     rows, columns = np.empty(inner * taps, dtype=np.int64), np.arange(lanes) * (inner * taps)
@@ -100,13 +113,19 @@ def unpack(sums: Any, dweight: Any, lanes: int, first: int, last: int) -> None:
             x0, y0 = g * rows.size * outs + o, channel * rows.size + q
             transpose(flat, x0, rows[q:], count, n, target, y0, columns)
         channel += n
+    return True
 
 
 @jit
-def add_up(sums: Any, first: int, last: int) -> None:
-    """Add all rows of (S, n) to the first one, in order; only columns ``[first, last)``."""
+def add_up(turn: Any, sums: Any) -> Any:
+    """Add all rows of (S, n) to the first one, in order, ``LINE`` columns at a time."""
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    first, last = turn.number * LINE, (turn.number + 1) * LINE
+
     total = sums[0, first:last]
     for s in range(1, sums.shape[0]):
         part = sums[s, first:last]
         for i in range(total.size):
             total[i] += part[i]
+    return True

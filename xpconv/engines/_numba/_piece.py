@@ -10,6 +10,8 @@ from ._copy import copy_region
 from ._jit import jit
 from ._overlap import overlap
 from ._sweep import Values, sweep
+from ._team import run, span
+from ._words import hand_over
 
 
 class Geometry(NamedTuple):
@@ -124,27 +126,32 @@ def _spread(
 
 @jit
 def convolve_pieces(
+    turn: Any,
     geometry: Any,
     pieces: Any,
     phases: Any,
     taps: Any,
     x: Any,
     steps: Any,
-    buffer: Any,
+    buffers: Any,
     kernels: Any,
     start: Any,
     bounds: Any,
     y: Any,
-) -> None:
+) -> Any:
     """Write y for some pieces: rows of (images, planes, rows, box of x).
 
     Each row of ``phases`` is first, last, ystep, yfirst and xstep of three walks, the range of its
     taps, where its kernels begin, and how many numbers stand under one tap.
     """
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    first, last = span(turn, len(pieces))
+    buffer = buffers[turn.worker]
     tall, lanes, outs = geometry.tall, geometry.lanes, geometry.outs
     _, height, width, channels = geometry.y_size
     ystrides = (geometry.y_size[0] * height * width * channels, height * width * channels)
-    for piece in pieces:
+    for piece in pieces[first:last]:
         origin, strides = _fetch(geometry, x, steps, buffer, piece)
         source = x if geometry.in_place else buffer
         for phase in phases:
@@ -193,35 +200,43 @@ def convolve_pieces(
                     kernels, phase[17] + g * blocks * block, lane, block,
                     y, ys + g * outs, ym, xo, wo, inner, rows, outs,
                 )  # fmt: skip
+    return True
 
 
 @jit
 def correlate_pieces(
+    turn: Any,
     geometry: Any,
     pieces: Any,
+    edges: Any,
+    splits: Any,
     phase: Any,
     taps: Any,
     x: Any,
     steps: Any,
-    buffer: Any,
+    buffers: Any,
     dy: Any,
-    first: int,
-    outs: int,
     sums: Any,
     strip: int,
-) -> None:
-    """Add ``x^T dy`` over some pieces to sums (G, taps, inner, O/G), flat.
+) -> Any:
+    """Add ``x^T dy`` over some pieces to sums (parts, G, taps, inner, O/G).
 
-    Only output channels ``[first, first + outs)`` of each group. It works through strips of about
-    ``strip`` places, which stay in the nearest cache.
+    Each number is one part, pieces from one of the ``edges`` to the next, and one of the ``splits``
+    of each group's output channels. It works through strips of about ``strip`` places, which stay
+    in the nearest cache.
     """
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    part, split = turn.number // len(splits), turn.number % len(splits)
+    first, outs = splits[split, 0], splits[split, 1] - splits[split, 0]
+    buffer, target = buffers[turn.worker], sums[part].reshape(-1)
     depth, height, width, channels = geometry.y_size
     dsteps = (depth * height * width * channels, height * width * channels, width * channels)
     inner = phase[18]
     size = inner * geometry.outs
     lane = 2 * geometry.lanes
     step, values = max(1, strip // width), geometry.values
-    for piece in pieces:
+    for piece in pieces[edges[part] : edges[part + 1]]:
         origin, strides = _fetch(geometry, x, steps, buffer, piece)
         source = x if geometry.in_place else buffer
         counts = (piece[1] - piece[0], piece[3] - piece[2], piece[5] - piece[4])
@@ -235,9 +250,10 @@ def correlate_pieces(
             xo, wo = xs[row : row + step], ds[row : row + step]
             for g in range(geometry.groups):
                 sweep(
-                    geometry.tall, geometry.lanes, sums, values.zero, values.yes,
+                    geometry.tall, geometry.lanes, target, values.zero, values.yes,
                     values.low, values.high, source, at + g * geometry.inner,
                     values.one, phase[14] * strides[3],
                     dy, g * geometry.outs, channels, lane,
-                    sums, ys + g * at.size * size, geometry.outs, xo, wo, width, inner, outs,
+                    target, ys + g * at.size * size, geometry.outs, xo, wo, width, inner, outs,
                 )  # fmt: skip
+    return True

@@ -13,9 +13,11 @@ import numpy as np
 
 from ._jit import jit
 from ._plan_planes import GAP
+from ._team import run, span
 from ._tile import dense_wide
 from ._transpose import transpose
 from ._weave import weave
+from ._words import hand_over
 
 
 @jit
@@ -62,22 +64,27 @@ def _fetch_planes(
 
 @jit
 def convolve_planes(
+    turn: Any,
     geometry: Any,
     pieces: Any,
     phases: Any,
     taps: Any,
     x: Any,
     steps: Any,
-    buffer: Any,
+    buffers: Any,
     weight: Any,
     start: Any,
     bounds: Any,
     y: Any,
-) -> None:
+) -> Any:
     """Write y for some pieces, as `convolve_pieces` does, with the weight as it is.
 
     Steps are 1 and there is one phase. A row of ``taps`` ends with the place in the kernel.
     """
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    first, last = span(turn, len(pieces))
+    buffer = buffers[turn.worker]
     phase, outs, inner, block = phases[0], geometry.outs, geometry.inner, geometry.abreast
     out_step, in_step = geometry.kernel_steps
     depth, height, width, _ = geometry.y_size
@@ -85,7 +92,7 @@ def convolve_planes(
     begin = np.empty(outs * block, dtype=y.dtype)
     for o in range(outs):
         begin[o * block : (o + 1) * block] = start[o]
-    for piece in pieces:
+    for piece in pieces[first:last]:
         low, high = (piece[6], piece[7], piece[8]), (piece[9], piece[10], piece[11])
         across, rows = high[2] - low[2], piece[5] - piece[4]
         plane = (high[1] - low[1]) * across
@@ -109,3 +116,4 @@ def convolve_planes(
                 for h in range(rows):
                     at = (n * depth + d + phase[3]) * height + piece[4] + h + phase[8]
                     weave(outs, width, buffer, sums + h * across, far, y, at * width * outs)
+    return True

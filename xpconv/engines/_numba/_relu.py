@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .._rows import in_parts
 from .._scratch import aligned
 from ._jit import jit
+from ._parts import in_parts
+from ._team import run
+from ._words import hand_over
 
 _WIDTH = 1024  # numbers of what counts as a row here
 _FEW = 8192  # numbers that NumPy is done with before a compiled body has begun
@@ -31,18 +33,22 @@ def relu6(x: np.ndarray) -> np.ndarray:
 def _cut(x: np.ndarray, most: float) -> np.ndarray:
     (source,), y, target = _flat(x)
     high = x.dtype.type(most)
-    in_parts(lambda _, a, b: _clip(source, high, target, a * _WIDTH, b * _WIDTH), _rows(x), _WIDTH)
+    in_parts(_clip, _rows(x), _WIDTH, source, high, target)
     return y
 
 
 @jit
-def _clip(x: Any, most: Any, y: Any, first: int, last: int) -> None:
+def _clip(turn: Any, edges: Any, x: Any, most: Any, y: Any) -> Any:
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    first, last = edges[turn.number] * _WIDTH, edges[turn.number + 1] * _WIDTH
     source, target = x[first:last], y[first:last]
     zero = x.dtype.type(0)  # Python's would make a double of every number
     for i in range(source.size):
         value = source[i]
         value = zero if value <= zero else value  # NaN is not
         target[i] = most if value > most else value
+    return True
 
 
 def relu_grad(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -61,26 +67,34 @@ def relu6_grad(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _gated(work: Any, dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     (given, seen), dx, target = _flat(dy, y)
-    in_parts(lambda _, a, b: work(given, seen, target, a * _WIDTH, b * _WIDTH), _rows(y), _WIDTH)
+    in_parts(work, _rows(y), _WIDTH, given, seen, target)
     return dx
 
 
 @jit
-def _relu_grad(dy: Any, y: Any, dx: Any, first: int, last: int) -> None:
+def _relu_grad(turn: Any, edges: Any, dy: Any, y: Any, dx: Any) -> Any:
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    first, last = edges[turn.number] * _WIDTH, edges[turn.number + 1] * _WIDTH
     given, seen, target = dy[first:last], y[first:last], dx[first:last]
     zero = y.dtype.type(0)
     for i in range(given.size):
         value = given[i]
         target[i] = value * zero if seen[i] <= zero else value
+    return True
 
 
 @jit
-def _relu6_grad(dy: Any, y: Any, dx: Any, first: int, last: int) -> None:
+def _relu6_grad(turn: Any, edges: Any, dy: Any, y: Any, dx: Any) -> Any:
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    first, last = edges[turn.number] * _WIDTH, edges[turn.number + 1] * _WIDTH
     given, seen, target = dy[first:last], y[first:last], dx[first:last]
     zero, six = y.dtype.type(0), y.dtype.type(6)
     for i in range(given.size):
         value = given[i]
         target[i] = value if (seen[i] > zero) & (seen[i] < six) else value * zero
+    return True
 
 
 def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -97,19 +111,21 @@ def _sum(x: np.ndarray, y: np.ndarray, cut: bool) -> np.ndarray:
     if x.size < _FEW:
         return np.asarray(np.maximum(x + y, 0) if cut else x + y)
     (one, other), z, target = _flat(y, x)
-    in_parts(
-        lambda _, a, b: _add(one, other, cut, target, a * _WIDTH, b * _WIDTH), _rows(x), _WIDTH
-    )
+    in_parts(_add, _rows(x), _WIDTH, one, other, cut, target)
     return z
 
 
 @jit
-def _add(x: Any, y: Any, cut: bool, z: Any, first: int, last: int) -> None:
+def _add(turn: Any, edges: Any, x: Any, y: Any, cut: bool, z: Any) -> Any:
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    first, last = edges[turn.number] * _WIDTH, edges[turn.number + 1] * _WIDTH
     one, other, target = x[first:last], y[first:last], z[first:last]
     zero = x.dtype.type(0)
     for i in range(one.size):
         value = one[i] + other[i]
         target[i] = zero if cut and value <= zero else value
+    return True
 
 
 def _rows(x: np.ndarray) -> int:

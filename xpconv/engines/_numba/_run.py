@@ -15,14 +15,14 @@ import numpy as np
 from ..._workspace import workspace_budget
 from .._problem import Problem
 from .._scratch import aligned, scratch
-from .._threads import each
 from . import _run_channels
-from ._memory import BOUNDS, TURNS, flat, memory, share, threads_for
-from ._pack import add_up, pack, pack_rows, unpack
+from ._memory import BOUNDS, TURNS, flat, memory, threads_for, turns_of, whole_lines
+from ._pack import LINE, add_up, pack, pack_rows, unpack
 from ._piece import convolve_pieces, correlate_pieces
 from ._plan import Plan, plan_of, plan_of_sums
 from ._plan_channels import fits
 from ._planes import convolve_planes
+from ._team import share
 
 _BYTES = (
     2**18
@@ -30,8 +30,7 @@ _BYTES = (
 _STRIP = 256  # places of the output whose numbers stay in the nearest cache
 _PARTIAL = 8 * 2**20  # bytes of partial weight gradients
 _PARTS = 8
-LINE = 2**14  # numbers whose partial sums are added up at a time
-LAID_OUT_ALONE = 2**19  # numbers of a kernel that one thread lays out
+LAID_OUT_ALONE = 2**14  # numbers of a kernel that one thread lays out
 
 
 def _budget(threads: int) -> int:
@@ -69,25 +68,12 @@ def convolve(
     in_place = plan.inside and not plan.planar and x.flags.c_contiguous
     geometry = plan.geometry._replace(in_place=in_place)
     pieces, room = plan.pieces(_budget(threads), 1 if threads == 1 else TURNS * threads)
+    room = 0 if in_place else whole_lines(room)
     body = convolve_planes if plan.planar else convolve_pieces
-
-    def work(first: int, last: int) -> None:
-        buffer = scratch(0 if in_place else room, x.dtype)
-        body(
-            geometry,
-            pieces[first:last],
-            phases,
-            taps,
-            numbers,
-            steps,
-            buffer,
-            kernels,
-            start,
-            bounds,
-            y,
-        )
-
-    share(work, len(pieces), threads)
+    share(
+        body, turns_of(len(pieces), threads), threads, geometry, pieces, phases, taps, numbers,
+        steps, scratch(threads * room, x.dtype).reshape(threads, room), kernels, start, bounds, y,
+    )  # fmt: skip
     return y.reshape(shape)
 
 
@@ -108,17 +94,16 @@ def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
     # Elements that a phase leaves out are written behind the others.
     spare = (plan.geometry.inner + 1) * plan.width if plan.turned else 0
     packed = aligned(size + spare, weight.dtype)
-    groups = plan.problem.groups
+    groups, alone = plan.problem.groups, 1 if size < LAID_OUT_ALONE else threads
     for phase, taps in zip(phases, elements, strict=True):
         if plan.spread:
             across = plan.problem.kernel_size[2]
             pack_rows(weight, taps, packed, phase[17], across, plan.width // 2)
             continue
-
-        def work(first: int, last: int, at: int = phase[17], taps: np.ndarray = taps) -> None:
-            pack(weight, taps, packed, at, groups, plan.width // 2, plan.turned, first, last)
-
-        share(work, plan.blocks, 1 if size < LAID_OUT_ALONE else threads)
+        share(
+            pack, turns_of(plan.blocks, alone), alone, weight, taps, packed, phase[17], groups,
+            plan.width // 2, plan.turned,
+        )  # fmt: skip
     return packed
 
 
@@ -141,38 +126,25 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     pieces, room = plan.pieces(_budget(threads), parts, parts)
     edges = np.searchsorted(pieces[:, 0], [k * problem.batch // parts for k in range(parts + 1)])
     splits = _splits(plan, math.ceil(2 * threads / parts) if threads > 1 else 1)
-    source = flat(dy)
-
-    def work(number: int) -> None:
-        part, split = divmod(number, len(splits))
-        first, last = splits[split]
-        mine = pieces[edges[part] : edges[part + 1]]
-        buffer = scratch(0 if in_place else room, x.dtype)
-        correlate_pieces(
-            geometry, mine, phases[0], taps, numbers, steps, buffer, source, first, last - first,
-            sums[part].reshape(-1), _STRIP,
-        )  # fmt: skip
-
-    each(work, parts * len(splits), threads)
+    room = 0 if in_place else whole_lines(room)
+    share(
+        correlate_pieces, parts * len(splits), threads, geometry, pieces, edges, splits, phases[0],
+        taps, numbers, steps, scratch(threads * room, x.dtype).reshape(threads, room), flat(dy),
+        sums, _STRIP,
+    )  # fmt: skip
     dweight = aligned(problem.out_channels * problem.group_in * elements.size, x.dtype)
     dweight = dweight.reshape(problem.out_channels, problem.group_in, elements.size)
     alone = 1 if dweight.size < LAID_OUT_ALONE else threads
-    rows = sums.reshape(parts, -1)
     if parts > 1:
-        share(lambda a, b: add_up(rows, LINE * a, LINE * b), -(-dweight.size // LINE), alone)
-    share(
-        lambda a, b: unpack(
-            sums[0], dweight, lanes, a * lanes, min(b * lanes, problem.out_channels)
-        ),
-        math.ceil(problem.out_channels / lanes),
-        alone,
-    )
+        share(add_up, math.ceil(dweight.size / LINE), alone, sums.reshape(parts, -1))
+    blocks = math.ceil(problem.out_channels / lanes)
+    share(unpack, turns_of(blocks, alone), alone, sums[0], dweight, lanes)
     return dweight.reshape(problem.out_channels, problem.group_in, *problem.kernel_size)
 
 
-def _splits(plan: Plan, wanted: int) -> list[tuple[int, int]]:
+def _splits(plan: Plan, wanted: int) -> np.ndarray:
     """Cut the output channels of one product at whole blocks, for threads to share."""
     outs, blocks = plan.geometry.outs, math.ceil(plan.geometry.outs / plan.width)
     count = min(blocks, wanted) if plan.geometry.groups == 1 else 1
     edges = [min(k * blocks // count * plan.width, outs) for k in range(count)]
-    return list(zip(edges, [*edges[1:], outs], strict=True))
+    return np.array(list(zip(edges, [*edges[1:], outs], strict=True)))

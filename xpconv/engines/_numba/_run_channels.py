@@ -9,10 +9,10 @@ import numpy as np
 from ..._workspace import workspace_budget
 from .._problem import Problem
 from .._scratch import aligned, scratch
-from .._threads import each
 from ._channels import convolve_regions, correlate_regions
-from ._memory import flat, memory, share, threads_for
+from ._memory import flat, memory, threads_for, turns_of, whole_lines
 from ._plan_channels import BYTES, edges_of, plan_of
+from ._team import share
 
 
 def _budget(threads: int) -> int:
@@ -42,14 +42,12 @@ def convolve(
     numbers, steps = memory(x)
     regions, room = plan.regions(_budget(threads), steps[4] == 1)
 
-    def work(first: int, last: int) -> None:
-        buffer = scratch(room, x.dtype)
-        convolve_regions(
-            plan.lanes, regions[first:last], table, taps, numbers, steps, buffer, kernels,
-            start, bounds, y,
-        )  # fmt: skip
-
-    share(work, len(regions), threads)
+    room = whole_lines(room)
+    share(
+        convolve_regions, turns_of(len(regions), threads), threads, plan.lanes, regions, table,
+        taps, numbers, steps, scratch(threads * room, x.dtype).reshape(threads, room), kernels,
+        start, bounds, y,
+    )  # fmt: skip
     return y.reshape(shape)
 
 
@@ -64,16 +62,11 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     parts = len(edges) - 1
     rows = taps.shape[0] * plan.g
     sums = np.zeros((parts, rows * problem.out_channels), x.dtype)
-    source = flat(dy)
-
-    def work(part: int) -> None:
-        mine = regions[edges[part] : edges[part + 1]]
-        correlate_regions(
-            plan.lanes, mine, phase, taps, numbers, steps, scratch(room, x.dtype),
-            source, sums[part],
-        )  # fmt: skip
-
-    each(work, parts, threads)
+    room = whole_lines(room)
+    share(
+        correlate_regions, parts, threads, plan.lanes, regions, edges, phase, taps, numbers, steps,
+        scratch(threads * room, x.dtype).reshape(threads, room), flat(dy), sums,
+    )  # fmt: skip
     total = sums[0] if parts == 1 else sums.sum(axis=0)
     split = total.reshape(-1, problem.group_in, problem.groups, problem.group_out)
     dweight = np.ascontiguousarray(split.transpose(2, 3, 1, 0))

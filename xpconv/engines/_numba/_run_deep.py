@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..._workspace import workspace_budget
 from .._scratch import aligned, scratch
-from ._deep import correlate_block, gather_pieces, multiply_block
-from ._memory import BOUNDS, memory, share
-from ._pack import add_up
-from ._run import LINE
+from ._deep import correlate_blocks, gather_pieces, multiply_blocks
+from ._memory import BOUNDS, memory, turns_of, whole_lines
+from ._pack import LINE, add_up
+from ._team import share
 from ._tiles import apart
 
 if TYPE_CHECKING:
@@ -39,28 +38,21 @@ def convolve(
     some, bounds = _even(channels), BOUNDS[activation]
     pieces = work.pieces(_budget(), 1)
     tiles = aligned(work.points * apart(_count(work, pieces) * channels), x.dtype)
-    finite: list[bool] = []
-    gather = _gatherer(work, tiling, False, x, finite, threads)
+    blocks, room = math.ceil(outs / lane), work.points * apart(some * lane)
+    finite = np.empty(blocks, dtype=np.bool_)
     for piece in pieces:
         count = _count(work, piece[None])
         step = apart(count * channels)
-        gather(piece, tiles, step)
-        if not all(finite):
+        if not _gather(work, tiling, False, x, piece, tiles, step, threads):
             return None
-
-        def block(
-            k: int, piece: np.ndarray = piece, count: int = count, step: int = step,
-        ) -> bool:  # fmt: skip
-            room = work.points * apart(some * lane)
-            buffer = scratch(room + work.points * apart(count * lane), x.dtype)
-            done: bool = multiply_block(
-                tiling, piece, turned, k, tiles, step, weight, buffer[:room], buffer[room:], some,
-                start, bounds, y,
-            )  # fmt: skip
-            return done
-
-        _share(block, math.ceil(outs / lane), threads, finite)
-    return y.reshape(work.batch, *tiling.out) if all(finite) else None
+        buffers = _buffers(room + work.points * apart(count * lane), x.dtype, threads)
+        share(
+            multiply_blocks, blocks, threads, tiling, piece, turned, tiles, step, weight,
+            buffers, room, some, start, bounds, y, finite,
+        )  # fmt: skip
+        if not finite.all():
+            return None
+    return y.reshape(work.batch, *tiling.out)
 
 
 def weight_gradient(work: Work, x: np.ndarray, dy: np.ndarray, threads: int) -> np.ndarray | None:
@@ -75,37 +67,32 @@ def weight_gradient(work: Work, x: np.ndarray, dy: np.ndarray, threads: int) -> 
     tiles = aligned(work.points * apart(most * channels), x.dtype)
     dtiles = aligned(work.points * apart(most * outs), x.dtype)
     dweight = aligned(min(2, len(pieces)) * size, x.dtype).reshape(-1, size)
-    finite: list[bool] = []
-    gather = _gatherer(work, tiling, False, x, finite, threads)
-    gather_given = _gatherer(work, given, True, dy, finite, threads)
+    turns = math.ceil(channels / some) * blocks
+    finite = np.empty(turns, dtype=np.bool_)
+    buffers = _buffers(work.points * some * lane, x.dtype, threads)
     for number, piece in enumerate(pieces):
         count = _count(work, piece[None])
         step, dstep = apart(count * channels), apart(count * outs)
-        gather(piece, tiles, step)
-        gather_given(piece, dtiles, dstep)
-        target = dweight[min(number, 1)]
-
-        def part(
-            k: int, count: int = count, step: int = step, dstep: int = dstep,
-            target: np.ndarray = target,
-        ) -> bool:  # fmt: skip
-            c, block = k // blocks * some, k % blocks
-            sums = scratch(work.points * some * lane, x.dtype)
-            done: bool = correlate_block(
-                tiling, count, tiles, step, dtiles, dstep, c, min(c + some, channels), block, sums,
-                target,
-            )  # fmt: skip
-            return done
-
-        _share(part, math.ceil(channels / some) * blocks, threads, finite)
+        if not (
+            _gather(work, tiling, False, x, piece, tiles, step, threads)
+            and _gather(work, given, True, dy, piece, dtiles, dstep, threads)
+        ):
+            return None
+        share(
+            correlate_blocks, turns, threads, tiling, count, tiles, step, dtiles, dstep,
+            some, buffers, dweight[min(number, 1)], finite,
+        )  # fmt: skip
+        if not finite.all():
+            return None
         if number:
-            share(lambda a, b: add_up(dweight, LINE * a, LINE * b), -(-size // LINE), threads)
-    return dweight[0].reshape(outs, channels, 9) if all(finite) else None
+            share(add_up, math.ceil(size / LINE), threads, dweight)
+    found: np.ndarray = dweight[0]
+    return found.reshape(outs, channels, 9)
 
 
-def _share(work: Callable[[int], bool], count: int, threads: int, finite: list[bool]) -> None:
-    """Let threads take turns, and keep what each call returns."""
-    share(lambda first, last: finite.extend(map(work, range(first, last))), count, threads)
+def _buffers(room: int, dtype: np.dtype, threads: int) -> np.ndarray:
+    room = whole_lines(room)
+    return scratch(threads * room, dtype).reshape(threads, room)
 
 
 def _even(channels: int) -> int:
@@ -123,30 +110,25 @@ def _count(work: Work, pieces: np.ndarray) -> int:
     return int(tiles.max()) * work.tiling.across
 
 
-def _gatherer(
+def _gather(
     work: Work,
     tiling: object,
     gradient: bool,
     x: np.ndarray,
-    finite: list[bool],
+    piece: np.ndarray,
+    tiles: np.ndarray,
+    step: int,
     threads: int,
-) -> Callable[[np.ndarray, np.ndarray, int], None]:
-    """Return what transforms all tiles of a piece."""
-    source, steps = memory(x)
-    wide = work.across_numbers(x.shape[-1])
-
-    def gather(piece: np.ndarray, tiles: np.ndarray, step: int) -> None:
-        rows = [(n, row) for n in range(piece[0], piece[1]) for row in range(piece[2], piece[3])]
-        across = work.tiling.across
-        each_row = np.array([(n, n + 1, r, r + 1, k * across) for k, (n, r) in enumerate(rows)])
-
-        def some(first: int, last: int) -> None:
-            done = gather_pieces(
-                tiling, gradient, each_row[first:last], source, steps, scratch(wide, x.dtype),
-                tiles, step,
-            )  # fmt: skip
-            finite.append(done)
-
-        share(some, len(each_row), threads)
-
-    return gather
+) -> bool:
+    """Transform all tiles of a piece; say whether all that they saw is finite."""
+    rows = [(n, row) for n in range(piece[0], piece[1]) for row in range(piece[2], piece[3])]
+    across = work.tiling.across
+    each_row = np.array([(n, n + 1, r, r + 1, k * across) for k, (n, r) in enumerate(rows)])
+    buffers = _buffers(work.across_numbers(x.shape[-1]), x.dtype, threads)
+    turns = turns_of(len(each_row), threads)
+    finite = np.empty(turns, dtype=np.bool_)
+    share(
+        gather_pieces, turns, threads, tiling, gradient, each_row, *memory(x),
+        buffers, tiles, step, finite,
+    )  # fmt: skip
+    return bool(finite.all())

@@ -11,13 +11,13 @@ import numpy as np
 from ..._workspace import workspace_budget
 from .._problem import Problem
 from .._scratch import aligned, scratch
-from .._threads import each
 from .._winograd import Filtering, filtering_for, tiles
 from . import _run, _run_deep
-from ._kernels import kernel_gradients, transform_kernels
-from ._memory import BOUNDS, flat, memory, share, threads_for
-from ._pack import add_up
-from ._run import LAID_OUT_ALONE, LINE
+from ._kernels import gradients_of_blocks, transform_blocks
+from ._memory import BOUNDS, TURNS, flat, memory, threads_for, turns_of
+from ._pack import LINE, add_up
+from ._run import LAID_OUT_ALONE
+from ._team import share
 from ._tiles import apart
 from ._vectors import tile_rows, vector_bytes
 from ._winograd import Tiling, winograd_pieces, winograd_sums
@@ -114,12 +114,6 @@ def _work_of(problem: Problem, turned: bool) -> Work:
     return Work(problem, turned)
 
 
-def _buffers(rooms: tuple[int, int, int], dtype: np.dtype) -> list[np.ndarray]:
-    block = scratch(sum(rooms), dtype)
-    a, b, _ = rooms
-    return [block[:a], block[a : a + b], block[a + b :]]
-
-
 def convolve(
     problem: Problem,
     x: np.ndarray,
@@ -148,21 +142,16 @@ def convolve(
     if kernels is None:
         return _run.convolve(problem, x, weight, bias, turned, activation)
     y = aligned(problem.batch * math.prod(tiling.out), x.dtype)
-    finite: list[bool] = []
-    pieces = work.pieces(work.budget(threads), 1 if threads == 1 else 4 * threads)
+    pieces = work.pieces(work.budget(threads), 1 if threads == 1 else TURNS * threads)
     rooms = work.rooms(pieces, lane)
-    source, steps = memory(x)
-
-    def some(first: int, last: int) -> None:
-        buffer, inputs, products = _buffers(rooms, x.dtype)
-        done = winograd_pieces(
-            tiling, pieces[first:last], source, steps, buffer, inputs, products, kernels, start,
-            BOUNDS[activation], y,
-        )  # fmt: skip
-        finite.append(done)
-
-    share(some, len(pieces), threads)
-    if not all(finite):
+    turns, room = turns_of(len(pieces), threads), sum(rooms)
+    finite = np.empty(turns, dtype=np.bool_)
+    share(
+        winograd_pieces, turns, threads, tiling, pieces, *memory(x),
+        scratch(threads * room, x.dtype).reshape(threads, room), rooms, kernels, start,
+        BOUNDS[activation], y, finite,
+    )  # fmt: skip
+    if not finite.all():
         return _run.convolve(problem, x, weight, bias, turned, activation)
     return y.reshape(problem.batch, *tiling.out)
 
@@ -179,19 +168,13 @@ def kernels_of(problem: Problem, weight: np.ndarray, turned: bool) -> np.ndarray
     blocks, inner, outs = math.ceil(tiling.out[2] / lane), tiling.size[3], tiling.out[2]
     step = apart(inner * lane)
     kernels = aligned(blocks * work.points * step, weight.dtype)
-    finite: list[bool] = []
-
-    def transform(block: int) -> bool:
-        at = block * work.points * step
-        done: bool = transform_kernels(
-            tiling.m, plain, (inner, outs), turned, block * lane, 0, inner, kernels, at, step,
-            work.lanes,
-        )  # fmt: skip
-        return done
-
+    finite = np.empty(blocks, dtype=np.bool_)
     threads = 1 if kernels.size < LAID_OUT_ALONE else threads_for(work.flops)
-    share(lambda a, b: finite.extend(map(transform, range(a, b))), blocks, threads)
-    return kernels if all(finite) else None
+    share(
+        transform_blocks, blocks, threads, tiling.m, plain, (inner, outs), turned, kernels,
+        work.points * step, step, work.lanes, finite,
+    )  # fmt: skip
+    return kernels if finite.all() else None
 
 
 def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
@@ -217,38 +200,25 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     edges = np.searchsorted(pieces[:, 0], [k * problem.batch // parts for k in range(parts + 1)])
     blocks = math.ceil(outs / (2 * work.lanes))
     count = min(blocks, math.ceil(2 * threads / parts) if threads > 1 else 1)
-    splits = [min(k * blocks // count * 2 * work.lanes, outs) for k in range(count)] + [outs]
-    rooms = work.rooms(pieces, max(b - a for a, b in pairwise(splits)))
-    source, steps = memory(x)
-    dsource, dsteps = memory(dy)
-
-    def some(number: int) -> None:
-        part, split = divmod(number, count)
-        first, last = splits[split], splits[split + 1]
-        buffer, inputs, dtiles = _buffers(rooms, x.dtype)
-        winograd_sums(
-            tiling, pieces[edges[part] : edges[part + 1]], source, steps, buffer, inputs,
-            dsource, dsteps, dtiles, first, last - first, sums[part].reshape(-1),
-        )  # fmt: skip
-
-    each(some, parts * count, threads)
+    splits = np.array(
+        [min(k * blocks // count * 2 * work.lanes, outs) for k in range(count)] + [outs]
+    )
+    rooms = work.rooms(pieces, int(np.diff(splits).max()))
+    room = sum(rooms)
+    share(
+        winograd_sums, parts * count, threads, tiling, pieces, edges, splits, *memory(x),
+        scratch(threads * room, x.dtype).reshape(threads, room), rooms, *memory(dy), sums,
+    )  # fmt: skip
     dweight = aligned(outs * inner * 9, x.dtype)
     alone = 1 if sums.size < LAID_OUT_ALONE else threads
     rows = sums.reshape(parts, -1)
     if parts > 1:
-        lines = math.ceil(rows.shape[1] / LINE)
-        share(lambda a, b: add_up(rows, LINE * a, LINE * b), lines, alone)
-    finite: list[bool] = []
-
-    def back(block: int) -> bool:
-        o = block * 2 * work.lanes
-        done: bool = kernel_gradients(
-            tiling.m, rows[0], o, outs, inner * outs, (inner, outs), dweight, 0, inner, o,
-            work.lanes,
-        )  # fmt: skip
-        return done
-
-    share(lambda a, b: finite.extend(map(back, range(a, b))), blocks, alone)
-    if not all(finite):
+        share(add_up, math.ceil(rows.shape[1] / LINE), alone, rows)
+    finite = np.empty(blocks, dtype=np.bool_)
+    share(
+        gradients_of_blocks, blocks, alone, tiling.m, rows[0], (inner, outs), dweight, work.lanes,
+        finite,
+    )  # fmt: skip
+    if not finite.all():
         return _run.weight_gradient(problem, x, dy)
     return dweight.reshape(outs, inner, 3, 3)

@@ -14,7 +14,9 @@ import numpy as np
 from ._copy import copy_region
 from ._jit import jit
 from ._sweep import Values, sweep
+from ._team import run, span
 from ._tiles import apart, gather_tiles, scatter_tiles
+from ._words import hand_over
 
 
 class Tiling(NamedTuple):
@@ -54,25 +56,38 @@ def _fetch(
 
 
 @jit
+def cut(buffer: Any, rooms: Any) -> Any:
+    """Cut a worker's memory into its three rooms."""
+    a, b, _ = rooms
+    return buffer[:a], buffer[a : a + b], buffer[a + b :]
+
+
+@jit
 def winograd_pieces(
+    turn: Any,
     tiling: Any,
     pieces: Any,
     x: Any,
     steps: Any,
-    buffer: Any,
-    tiles: Any,
-    products: Any,
+    buffers: Any,
+    rooms: Any,
     kernels: Any,
     start: Any,
     bounds: Any,
     y: Any,
-) -> bool:
-    """Write y for some pieces (images, rows of tiles); return whether what they saw is finite."""
+    finite: Any,
+) -> Any:
+    """Write y for pieces (images, rows of tiles), and whether what a turn saw is finite."""
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    buffer, tiles, products = cut(buffers[turn.worker], rooms)
+    first, last = span(turn, len(pieces))
+
     outs, channels, values = tiling.out[2], tiling.size[3], tiling.values
     lane, points = 2 * tiling.lanes, (tiling.m + 2) ** 2
     none, source, target = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
     zeros, doubt = np.zeros(lane, dtype=y.dtype), np.zeros(channels, dtype=y.dtype)
-    for piece in pieces:
+    for piece in pieces[first:last]:
         _fetch(tiling, piece, x, steps, buffer, tiles, doubt)
         count = (piece[1] - piece[0]) * (piece[3] - piece[2]) * tiling.across
         for block in range((outs + lane - 1) // lane):
@@ -91,37 +106,45 @@ def winograd_pieces(
                 tiling.m, products, 0, apart(count * lane), piece, tiling.across, lane, n, start, o,
                 bounds, y, tiling.out,
             )  # fmt: skip
-    return bool(np.all(doubt == 0))
+    finite[turn.number] = np.all(doubt == 0)
+    return True
 
 
 @jit
 def winograd_sums(
+    turn: Any,
     tiling: Any,
     pieces: Any,
+    edges: Any,
+    splits: Any,
     x: Any,
     steps: Any,
-    buffer: Any,
-    tiles: Any,
+    buffers: Any,
+    rooms: Any,
     dy: Any,
     dsteps: Any,
-    dtiles: Any,
-    first: int,
-    outs: int,
     sums: Any,
-) -> None:
-    """Add products of transformed x and dy to sums (side^2, C, O), for some output channels.
+) -> Any:
+    """Add products of transformed x and dy to sums (parts, side^2, C, O).
 
-    Those are ``[first, first + outs)``.
+    Each number is one part, pieces from one of the ``edges`` to the next, and output channels from
+    one of the ``splits`` to the next.
     """
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    part, split = turn.number // (len(splits) - 1), turn.number % (len(splits) - 1)
+    first, outs = splits[split], splits[split + 1] - splits[split]
+    buffer, tiles, dtiles = cut(buffers[turn.worker], rooms)
+    own = sums[part].reshape(-1)
     height, width, all_outs = tiling.out
     m, channels, values = tiling.m, tiling.size[3], tiling.values
     none, source, target = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
-    part, doubt = dy[first:], np.zeros(channels, dtype=sums.dtype)
-    for piece in pieces:
+    given, doubt = dy[first:], np.zeros(channels, dtype=sums.dtype)
+    for piece in pieces[edges[part] : edges[part + 1]]:
         _fetch(tiling, piece, x, steps, buffer, tiles, doubt)
         images, rows = piece[1] - piece[0], piece[3] - piece[2]
         low, high = (0, piece[2] * m, 0), (1, piece[3] * m, tiling.across * m)
-        copy_region(part, dsteps, (1, height, width, outs), buffer, piece[0], images, low, high)
+        copy_region(given, dsteps, (1, height, width, outs), buffer, piece[0], images, low, high)
         count = images * rows * tiling.across
         step = apart(count * outs)
         gather_tiles(m, True, buffer, images, rows, tiling.across, outs, dtiles, 0, step, doubt)
@@ -129,8 +152,9 @@ def winograd_sums(
             source[0] = point * apart(count * channels)
             target[0] = point * channels * all_outs + first
             sweep(
-                tiling.tall, tiling.lanes, sums, values.zero, values.yes, values.low, values.high,
+                tiling.tall, tiling.lanes, own, values.zero, values.yes, values.low, values.high,
                 tiles, source, values.one, channels,
                 dtiles, point * apart(count * outs), outs, 2 * tiling.lanes,
-                sums, target, all_outs, none, none, count, channels, outs,
+                own, target, all_outs, none, none, count, channels, outs,
             )  # fmt: skip
+    return True
