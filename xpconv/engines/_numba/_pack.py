@@ -94,10 +94,8 @@ def unpack(turn: Any, sums: Any, dweight: Any, lanes: int) -> Any:
     """Lay sums (G, taps, C/G, O/G) out as (O, C/G, taps), some output channels at a time."""
     if turn.helpers >= 0:
         return run(hand_over(turn))
-    blocks = (dweight.shape[0] + lanes - 1) // lanes
-    first, last = span(turn, blocks)
+    first, last = span(turn, (dweight.shape[0] + lanes - 1) // lanes)
     first, last = first * lanes, min(last * lanes, dweight.shape[0])
-
     _, taps, inner, outs = sums.shape
     flat, target = sums.reshape(-1), dweight.reshape(-1)
     rows, columns = np.empty(inner * taps, dtype=np.int64), np.arange(lanes) * (inner * taps)
