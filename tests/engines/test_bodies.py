@@ -7,6 +7,7 @@ import pytest
 from array_api_compat import array_namespace
 from hypothesis import given, strategies as st
 
+from tests import reference
 from tests.engines.test_direct import NEEDED
 from tests.ops import strategies
 from xpconv import engines, ops
@@ -149,7 +150,7 @@ def test_max_pool(n: int, data, dtype: str, seed: int, last: bool) -> None:
     kernel, stride, dilation = each(1, 3), each(1, 3), each(1, 2)
     padding = tuple(data.draw(st.integers(0, k // 2)) for k in kernel)
     size = tuple(data.draw(st.integers(d * (k - 1) + 1, 9)) for k, d in zip(kernel, dilation))
-    x = drawn((2, data.draw(st.integers(1, 20)), *size), dtype, seed, last)
+    x = drawn((2, data.draw(st.integers(1, 40)), *size), dtype, seed, last)
     windows = pool_windows(n, x, kernel, stride, padding, dilation, data.draw(st.booleans()))
     xp = array_namespace(x)
     best, numbers = argmax(xp, x, windows)
@@ -160,6 +161,38 @@ def test_max_pool(n: int, data, dtype: str, seed: int, last: bool) -> None:
     dy = np.random.default_rng(seed).normal(size=y.shape).astype(dtype)
     dx = engines.body("max_pool_grad", x)(dy, number, windows)
     np.testing.assert_allclose(dx, route(xp, dy, windows, numbers), rtol=1e-4, atol=1e-5)
+
+
+@NEEDED
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels", [1, 3, 6, 8, 15, 16, 17, 33])
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding"),
+    [
+        ((6, 8), (2, 2), (2, 2), (0, 0)),  # each pixel in one window
+        ((7, 5), (2, 2), (2, 2), (0, 0)),  # the last row and column in none
+        ((7, 8), (2, 1), (3, 2), (1, 0)),  # pixels between the windows in none
+        ((6, 7), (3, 3), (2, 2), (1, 1)),  # over one another, and over the edge
+        ((18, 17), (17, 16), (1, 1), (3, 2)),  # more elements than a byte counts
+    ],
+)
+def test_max_pool_by_vectors_of_channels(
+    dtype: str, channels: int, size, kernel, stride, padding
+) -> None:
+    """Vectors that are full and that are not, against plain loops, with ties and NaN."""
+    x = drawn((2, channels, *size), dtype, channels, True)
+    windows = pool_windows(2, x, kernel, stride, padding, 1, False)
+    y, number, position = engines.body("max_pool", x)(x, windows, True, True)
+    best, places_ = reference.max_pool(x, kernel, stride, padding, (1, 1))
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y, best)
+    np.testing.assert_array_equal(position, places_)
+    dy = np.random.default_rng(channels).normal(size=y.shape).astype(dtype)
+    dx = engines.body("max_pool_grad", x)(dy, number, windows)
+    assert dx.dtype == dtype
+    np.testing.assert_allclose(
+        dx, reference.max_pool_gradient(x, places_, dy), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_sums_do_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,10 +18,17 @@ def channels_last(x: np.ndarray) -> np.ndarray:
     return x.transpose(0, *range(2, x.ndim), 1)  # np.moveaxis takes several times as long
 
 
+def required(x: np.ndarray) -> np.ndarray:
+    """Return memory in C order that may be written to, so that bodies are compiled once."""
+    flags = x.flags  # np.require takes ten times as long to see the same
+    if flags.c_contiguous and flags.writeable:
+        return x
+    return np.require(x, requirements=["C", "W"])
+
+
 def rows(x: np.ndarray) -> np.ndarray:
     """Return x (N, C, ...) as rows of channels, a view where its memory is channels-last."""
-    last = channels_last(x)
-    return np.require(last, requirements=["C", "W"]).reshape(-1, x.shape[1])
+    return required(channels_last(x)).reshape(-1, x.shape[1])
 
 
 def like(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

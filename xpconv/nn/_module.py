@@ -115,21 +115,19 @@ class Module:
         """
         found: dict[str, Module] = {}
         for name, value in vars(self).items():
-            if isinstance(value, _HOLDERS) and not name.startswith("_"):
+            if _MAY_HOLD[type(value)] and not name.startswith("_"):
                 _add_modules(found, name, value)
         return found
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Yield this module and all inside it, with dotted names; its own name is ``prefix``."""
-        yield prefix, self
-        for name, child in self.children().items():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+        yield from _walk(self, prefix, [])
 
     def _own_state(self) -> dict[str, Array]:
         """Arrays that are this module's own: parameters first, then buffers, as PyTorch orders."""
         parameters, buffers = {}, {}
         for name, value in vars(self).items():
-            if is_array(value) and not name.startswith("_"):
+            if type(value) not in _NO_STATE and is_array(value) and not name.startswith("_"):
                 # NumPy makes scalars of 0-d arrays in arithmetic; elsewhere they may be sizes.
                 if name in self.buffer_names:
                     buffers[name] = value
@@ -143,7 +141,7 @@ class Module:
         A module that stands in two places has a key for each, as in PyTorch.
         """
         slots = {}
-        for prefix, module in self.named_modules():
+        for prefix, module in _walk(self, "", []):
             for name in module._own_state():
                 slots[f"{prefix}.{name}" if prefix else name] = (module, name)
         return slots
@@ -371,7 +369,25 @@ class Module:
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
 
 
-_HOLDERS = (Module, list, tuple, dict)
+class _MayHold(dict[type, bool]):
+    """Whether values of a type may hold modules; found once for each type, as steps ask often."""
+
+    def __missing__(self, kind: type) -> bool:
+        self[kind] = found = issubclass(kind, (Module, list, tuple, dict))
+        return found
+
+
+_MAY_HOLD = _MayHold()
+_NO_STATE = frozenset({bool, float, int, str, tuple, type(None)})
+"""Types of most attributes, of which none is an array."""
+
+
+def _walk(module: Module, prefix: str, found: list[tuple[str, Module]]) -> list[tuple[str, Module]]:
+    """Add a module and all inside it to a list, with dotted names."""
+    found.append((prefix, module))
+    for name, child in module.children().items():
+        _walk(child, f"{prefix}.{name}" if prefix else name, found)
+    return found
 
 
 def _add_modules(found: dict[str, Module], name: str, value: Any) -> None:
@@ -380,7 +396,7 @@ def _add_modules(found: dict[str, Module], name: str, value: Any) -> None:
         found[name] = value
         return
     for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(entry, _HOLDERS):
+        if _MAY_HOLD[type(entry)]:
             _add_modules(found, f"{name}.{key}", entry)
 
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from array_api_compat import array_namespace
 
+from .._arrays import permuted
 from .._libraries import library_of, quiet
 from .._typing import Array, Namespace
 from ..engines import body
@@ -32,12 +33,12 @@ def batched(n: int, x: Array) -> Array:
 
 def channels_last(xp: Namespace, x: Array) -> Array:
     """(N, C, H, W) -> (N, H, W, C), a view."""
-    return xp.permute_dims(x, (0, *range(2, x.ndim), 1))
+    return permuted(xp, x, (0, *range(2, x.ndim), 1))
 
 
 def channels_first(xp: Namespace, x: Array) -> Array:
     """(N, H, W, C) -> (N, C, H, W), a view whose memory stays channels-last."""
-    return xp.permute_dims(x, (0, x.ndim - 1, *range(1, x.ndim - 1)))
+    return permuted(xp, x, (0, x.ndim - 1, *range(1, x.ndim - 1)))
 
 
 def as_given(y: Array, x: Array) -> Array:

@@ -6,7 +6,7 @@ import math
 from functools import partial
 from typing import Any
 
-from .._arrays import conjugate, namespace, same_dtype, sum_over
+from .._arrays import conjugate, namespace, permuted, reshaped, same_dtype, sum_over
 from .._typing import Array, Namespace, Pullback
 from ..engines import clipped, matmul, product
 from ._activation_rectified import rectified_grad
@@ -42,22 +42,22 @@ def _linear_vjp(
         )
     # One 2-D product, (rows, I) @ (I, O): batched products are slow on some libraries.
     flat = (math.prod(x.shape[:-1]), features)
-    matrix = xp.reshape(weight, (math.prod(out), features))
-    last = None if bias is None else xp.reshape(bias, (matrix.shape[0],))
-    y = product(xp.reshape(x, flat), xp.permute_dims(matrix, (1, 0)), last)
+    matrix = reshaped(xp, weight, (math.prod(out), features))
+    last = None if bias is None else reshaped(xp, bias, (matrix.shape[0],))
+    y = product(reshaped(xp, x, flat), permuted(xp, matrix, (1, 0)), last)
     y = clipped(y, activation)
 
     def pullback(dy: Array, input_grad: bool = True) -> tuple[Array | None, ...]:
-        dy2 = xp.reshape(dy, (flat[0], matrix.shape[0]))
+        dy2 = reshaped(xp, dy, (flat[0], matrix.shape[0]))
         dx = None
         if input_grad:
-            dx = xp.reshape(product(dy2, conjugate(xp, matrix)), x.shape)  # (rows, O) @ (O, I)
-        x2 = conjugate(xp, xp.reshape(x, flat))
-        dweight = product(xp.permute_dims(dy2, (1, 0)), x2)  # (O, rows) @ (rows, I)
-        dbias = None if bias is None else xp.reshape(sum_over(xp, dy2, (0,)), out)
-        return dx, xp.reshape(dweight, weight.shape), dbias
+            dx = reshaped(xp, product(dy2, conjugate(xp, matrix)), x.shape)  # (rows, O) @ (O, I)
+        x2 = conjugate(xp, reshaped(xp, x, flat))
+        dweight = product(permuted(xp, dy2, (1, 0)), x2)  # (O, rows) @ (rows, I)
+        dbias = None if bias is None else reshaped(xp, sum_over(xp, dy2, (0,)), out)
+        return dx, reshaped(xp, dweight, weight.shape), dbias
 
-    return xp.reshape(y, (*x.shape[:-1], *out)), pullback
+    return reshaped(xp, y, (*x.shape[:-1], *out)), pullback
 
 
 def _rectified_vjp(activation: str, *args: Any, **kwargs: Any) -> tuple[Array, Pullback]:

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from .._arrays import describe, is_array, is_floating, namespace
-from .._libraries import quiet
+from .._arrays import describe, is_array, is_floating, namespace, place
+from .._libraries import library_of, quiet
 from .._typing import Array, Pullback, Selective
 from ._options import Options
 
@@ -133,34 +133,41 @@ def _run(
     with quiet():
         y, back = rule(*args, **kwargs)
     pullback: Any = back  # a selective one takes input_grad
-    whole = [
-        _is_whole(args[place] if isinstance(place, int) else kwargs.get(place)) for place in places
-    ]
-    primary = y[0] if isinstance(y, tuple) else y
-    shape, dtype, home = primary.shape, primary.dtype, describe(primary)  # y is not kept alive
+    whole = [_is_whole(args[at] if isinstance(at, int) else kwargs.get(at)) for at in places]
+    some, none, count = any(whole), all(whole), len(whole)
+    primary = y[0] if isinstance(y, tuple) else y  # not kept alive
+    kind, shape, dtype, where = type(primary), primary.shape, primary.dtype, place(primary)
+    library = library_of(primary)
 
     def checked(dy: Array, /, *, input_grad: bool = True) -> tuple[Array | None, ...]:
-        namespace(cotangent=dy)
-        if describe(dy) != home:
-            raise TypeError(f"the cotangent is {describe(dy)} but the output was {home}")
-        if dy.shape != shape:
-            raise ValueError(
-                f"the cotangent must have the output's shape {tuple(shape)}, got {tuple(dy.shape)}"
-            )
-        if dy.dtype != dtype:
-            raise TypeError(f"the cotangent must have dtype {dtype}, got {dy.dtype}")
-        if all(whole):
-            return (None,) * len(whole)
+        if type(dy) is not kind or dy.shape != shape or dy.dtype != dtype or place(dy) != where:
+            _check_cotangent(dy, library, where, shape, dtype)
+        if none:
+            return (None,) * count
         with quiet():
             if selective and not input_grad:
-                gradients = pullback(dy, input_grad=False)[: len(whole)]
+                gradients = pullback(dy, input_grad=False)[:count]
             else:
-                gradients = pullback(dy)[: len(whole)]
-        if any(whole):
+                gradients = pullback(dy)[:count]
+        if some:
             gradients = tuple(None if w else dx for w, dx in zip(whole, gradients, strict=True))
         return gradients if input_grad else (None, *gradients[1:])
 
     return y, checked
+
+
+def _check_cotangent(dy: Array, library: str, where: Any, shape: Any, dtype: Any) -> None:
+    """Refuse what is of another library, device, shape or dtype than the output was."""
+    namespace(cotangent=dy)
+    home = f"a {library} array on {where}"
+    if describe(dy) != home:
+        raise TypeError(f"the cotangent is {describe(dy)} but the output was {home}")
+    if dy.shape != shape:
+        raise ValueError(
+            f"the cotangent must have the output's shape {tuple(shape)}, got {tuple(dy.shape)}"
+        )
+    if dy.dtype != dtype:
+        raise TypeError(f"the cotangent must have dtype {dtype}, got {dy.dtype}")
 
 
 @cache

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .._arrays import namespace
+from .._arrays import namespace, reshaped
 from .._shapes import integer
 from .._typing import Array, Pullback
 from ._axis import axis_of
@@ -15,7 +15,7 @@ from ._registry import differentiable
 
 def _flatten_vjp(x: Array, start_dim: int = 1, end_dim: int = -1) -> tuple[Array, Pullback]:
     xp, shape = namespace(x=x), x.shape
-    return flatten(x, start_dim, end_dim), lambda dy: (xp.reshape(dy, shape),)
+    return flatten(x, start_dim, end_dim), lambda dy: (reshaped(xp, dy, shape),)
 
 
 @differentiable(_flatten_vjp)
@@ -48,7 +48,7 @@ def flatten(x: Array, start_dim: int = 1, end_dim: int = -1) -> Array:
             f"start_dim {start_dim} comes after end_dim {end_dim} for x of shape {tuple(x.shape)}"
         )
     merged = math.prod(shape[start : end + 1])
-    return xp.reshape(x, (*shape[:start], merged, *shape[end + 1 :]))
+    return reshaped(xp, x, (*shape[:start], merged, *shape[end + 1 :]))
 
 
 def split_sizes(sizes: Any, name: str = "sizes") -> tuple[int, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from .._rows import required
 from .._scratch import aligned
 from ._jit import jit
 from ._parts import in_parts
@@ -135,9 +137,15 @@ def _rows(x: np.ndarray) -> int:
 def _flat(*arrays: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Return arrays in the memory order of the last, flat, and an empty one like it, twice."""
     model = arrays[-1]
-    order = np.argsort([-step for step in model.strides], kind="stable")
-    back = np.argsort(order)
-    flat = [np.require(a.transpose(order), requirements=["C", "W"]).reshape(-1) for a in arrays]
+    order, back = _orders(model.strides)
+    flat = [required(a.transpose(order)).reshape(-1) for a in arrays]
     block = aligned(model.size, model.dtype)
     shape = tuple(model.shape[axis] for axis in order)
     return flat, block.reshape(shape).transpose(back), block
+
+
+@lru_cache(maxsize=1024)
+def _orders(strides: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Axes in the order of memory, and back."""
+    order = sorted(range(len(strides)), key=lambda axis: -strides[axis])
+    return tuple(order), tuple(map(order.index, range(len(order))))

@@ -22,8 +22,8 @@ def channel_sums(x: np.ndarray) -> np.ndarray:
     while given.shape[0] % 2 == 0 and 0 < given.shape[1] < _WIDE:
         given = given.reshape(given.shape[0] // 2, -1)  # two rows side by side
     sums = np.zeros((_PARTS, given.shape[1]))
-    in_parts(_add_up, *given.shape, given, sums)
-    total: np.ndarray = sums.sum(axis=0).reshape(-1, channels).sum(axis=0)
+    parts = in_parts(_add_up, *given.shape, given, sums)
+    total: np.ndarray = sums[:parts].sum(axis=0).reshape(-1, channels).sum(axis=0)
     return total.astype(x.dtype)
 
 
