@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 import xpconv
 from tests.backends import TF32_RTOL, Library, host
-from tests.engines.test_direct import NEEDED, arrays
+from tests.engines.test_direct import LAYOUTS, NEEDED, arrays
 from tests.engines.test_engines import problem_of
 from tests.ops import strategies
 from xpconv import engines
@@ -222,6 +222,42 @@ def test_small_pieces_and_many_threads_give_the_same_bits(
     monkeypatch.setenv("XPCONV_NUM_THREADS", "3")
     with xpconv.conv_workspace(budget):
         for mine, theirs in zip(solved(winograd, problem, *given), expected):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.usefixtures("body")
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=list(LAYOUTS))
+@pytest.mark.parametrize("outs", [64, 96])
+def test_any_memory_layout(layout, outs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of output channels that threads share, each begins where it lies."""
+    monkeypatch.setenv("XPCONV_NUM_THREADS", "3")
+    shape = problem_of(n_in=32, n_out=outs, size=(41, 38))
+    problem = dataclasses.replace(shape, dtype="float32", library="numpy")
+    given = [layout(a) if a.ndim > 1 else a for a in arrays(problem, 2)]
+    plain = [np.ascontiguousarray(a) for a in given]
+    exact = solved(im2col, problem, *(a.astype("float64") for a in plain))
+    for mine, same, theirs in zip(
+        solved(winograd, problem, *given), solved(winograd, problem, *plain), exact
+    ):
+        np.testing.assert_array_equal(mine, same)
+        assert np.abs(mine - theirs).max() <= BOUNDS["F4"] * np.abs(theirs).max()
+
+
+@NEEDED
+@pytest.mark.parametrize("engine", [winograd, direct])
+@pytest.mark.parametrize("budget", [100_000, 300_000, 10**6])
+def test_a_workspace_is_shared_out_in_the_same_way_for_any_threads(
+    engine, budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = problem_of(n_in=17, n_out=64, size=(31, 34))
+    problem = dataclasses.replace(shape, batch=7, dtype="float64", library="numpy")
+    given, first = arrays(problem, 4), None
+    for threads in (1, 2, 3, 6, 11):
+        monkeypatch.setenv("XPCONV_NUM_THREADS", str(threads))
+        with xpconv.conv_workspace(budget):
+            found = solved(engine, problem, *given)
+        first = first or found
+        for mine, theirs in zip(found, first):
             np.testing.assert_array_equal(mine, theirs)
 
 

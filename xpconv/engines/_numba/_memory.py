@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 
+from ..._workspace import workspace_budget
 from .._threads import thread_count
 
 _THREADED = 2_000_000  # operations; less is done in the time that a call of a helper takes
 BOUNDS = {None: (-math.inf, math.inf), "relu": (0.0, math.inf), "relu6": (0.0, 6.0)}
 """Between what activations leave the numbers."""
+_SHARES = 8
 TURNS = 4  # pieces for each thread, so that none waits long for the last
 
 
@@ -19,6 +21,16 @@ def threads_for(flops: int, threads: int | None = None) -> int:
     if flops < _THREADED:
         return 1
     return thread_count() if threads is None else threads
+
+
+def even_budget(most: int, threads: int) -> tuple[int, int]:
+    """Return the bytes of pieces that are summed up in turn, and how many threads may have as many.
+
+    Where pieces end decides how a sum is rounded: it may depend on the workspace, but not on the
+    threads. So each thread gets the share of one of a few, and more of them do not take part.
+    """
+    share = max(1, min(most, workspace_budget(most * _SHARES) // _SHARES))
+    return share, min(threads, max(1, workspace_budget(share * threads) // share))
 
 
 def turns_of(count: int, threads: int) -> int:

@@ -16,7 +16,16 @@ from ..._workspace import workspace_budget
 from .._problem import Problem
 from .._scratch import aligned, scratch
 from . import _run_channels
-from ._memory import BOUNDS, TURNS, flat, memory, threads_for, turns_of, whole_lines
+from ._memory import (
+    BOUNDS,
+    TURNS,
+    even_budget,
+    flat,
+    memory,
+    threads_for,
+    turns_of,
+    whole_lines,
+)
 from ._pack import LINE, add_up, pack, pack_rows, unpack
 from ._piece import convolve_pieces, correlate_pieces
 from ._plan import Plan, plan_of, plan_of_sums
@@ -123,7 +132,8 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     numbers, steps = memory(x)
     in_place = plan.inside and x.flags.c_contiguous
     geometry = geometry._replace(in_place=in_place)
-    pieces, room = plan.pieces(_budget(threads), parts, parts)
+    budget, threads = even_budget(_BYTES, threads)
+    pieces, room = plan.pieces(budget, parts, parts)
     edges = np.searchsorted(pieces[:, 0], [k * problem.batch // parts for k in range(parts + 1)])
     splits = _splits(plan, math.ceil(2 * threads / parts) if threads > 1 else 1)
     room = 0 if in_place else whole_lines(room)

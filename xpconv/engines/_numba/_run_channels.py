@@ -10,7 +10,7 @@ from ..._workspace import workspace_budget
 from .._problem import Problem
 from .._scratch import aligned, scratch
 from ._channels import convolve_regions, correlate_regions
-from ._memory import flat, memory, threads_for, turns_of, whole_lines
+from ._memory import even_budget, flat, memory, threads_for, turns_of, whole_lines
 from ._plan_channels import BYTES, edges_of, plan_of
 from ._team import share
 
@@ -57,7 +57,8 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     threads = threads_for(plan.effort)
     phase, taps = plan.tables[0][0], plan.all_taps
     numbers, steps = memory(x)
-    regions, room = plan.regions(_budget(threads), steps[4] == 1)
+    budget, threads = even_budget(BYTES, threads)
+    regions, room = plan.regions(budget, steps[4] == 1)
     edges = np.searchsorted(regions[:, 0], edges_of(problem.batch))
     parts = len(edges) - 1
     rows = taps.shape[0] * plan.g

@@ -14,7 +14,7 @@ from .._scratch import aligned, scratch
 from .._winograd import Filtering, filtering_for, tiles
 from . import _run, _run_deep
 from ._kernels import gradients_of_blocks, transform_blocks
-from ._memory import BOUNDS, TURNS, flat, memory, threads_for, turns_of
+from ._memory import BOUNDS, TURNS, even_budget, flat, memory, threads_for, turns_of
 from ._pack import LINE, add_up
 from ._run import LAID_OUT_ALONE
 from ._team import share
@@ -63,9 +63,13 @@ class Work:
         self.flops = 2 * problem.batch * self.down * across * self.points * channels * outs
 
     def budget(self, threads: int) -> int:
-        """Bytes of transformed tiles at a time; more channels want longer products all the same."""
-        wanted = _BYTES * max(1, self.tiling.size[3] // 128)
-        return min(wanted, workspace_budget(wanted * threads) // threads)
+        """Bytes of transformed tiles at a time."""
+        return min(self.wanted, workspace_budget(self.wanted * threads) // threads)
+
+    @property
+    def wanted(self) -> int:
+        """The same, where nothing bounds them: more channels want longer products all the same."""
+        return _BYTES * max(1, self.tiling.size[3] // 128)
 
     def pieces(self, budget: int, count: int, parts: int = 1) -> np.ndarray:
         """Cut into at least ``count`` pieces, if they can be, of about ``budget`` bytes each.
@@ -196,7 +200,8 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     )
     sums = aligned(parts * math.prod(shape), x.dtype).reshape(parts, *shape)
     sums[...] = 0
-    pieces = work.pieces(work.budget(threads), parts, parts)
+    budget, threads = even_budget(work.wanted, threads)
+    pieces = work.pieces(budget, parts, parts)
     edges = np.searchsorted(pieces[:, 0], [k * problem.batch // parts for k in range(parts + 1)])
     blocks = math.ceil(outs / (2 * work.lanes))
     count = min(blocks, math.ceil(2 * threads / parts) if threads > 1 else 1)

@@ -139,7 +139,7 @@ def winograd_sums(
     height, width, all_outs = tiling.out
     m, channels, values = tiling.m, tiling.size[3], tiling.values
     none, source, target = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
-    given, doubt = dy[first:], np.zeros(channels, dtype=sums.dtype)
+    given, doubt = dy[first * dsteps[4] :], np.zeros(channels, dtype=sums.dtype)
     for piece in pieces[edges[part] : edges[part + 1]]:
         _fetch(tiling, piece, x, steps, buffer, tiles, doubt)
         images, rows = piece[1] - piece[0], piece[3] - piece[2]
