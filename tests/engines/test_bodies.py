@@ -11,10 +11,10 @@ from tests import reference
 from tests.engines.test_direct import NEEDED
 from tests.ops import strategies
 from xpconv import engines, ops
-from xpconv.engines import _bodies
+from xpconv.engines import _bodies, _numpy
 from xpconv.ops import _channel_norm
 from xpconv.ops._max_pool_axis import argmax, places, route
-from xpconv.ops._pool_windows import pool_windows
+from xpconv.ops._pool_windows import apart, pool_windows
 
 
 def drawn(size: tuple[int, ...], dtype: str, seed: int, last: bool) -> np.ndarray:
@@ -193,6 +193,29 @@ def test_max_pool_by_vectors_of_channels(
     np.testing.assert_allclose(
         dx, reference.max_pool_gradient(x, places_, dy), rtol=1e-5, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@given(data=st.data(), dtype=DTYPES, seed=strategies.seeds, last=st.booleans())
+def test_disjoint_max_pool(n: int, data, dtype: str, seed: int, last: bool) -> None:
+    def each(low: int, high: int) -> tuple[int, ...]:
+        return data.draw(st.tuples(*(st.integers(low, high) for _ in range(n))))
+
+    kernel, dilation = each(1, 3), each(1, 2)
+    stride = tuple(d * (k - 1) + s for k, d, s in zip(kernel, dilation, each(1, 2)))
+    size = tuple(d * (k - 1) + more for k, d, more in zip(kernel, dilation, each(1, 6)))
+    lead = (data.draw(st.integers(1, 3)), data.draw(st.integers(1, 20)))
+    x = drawn((*lead, *size), dtype, seed, last)
+    windows = pool_windows(n, x, kernel, stride, 0, dilation, False)
+    assert apart(windows)
+    xp = array_namespace(x)
+    best, numbers = argmax(xp, x, windows)
+    y, number = _numpy.body("disjoint_max_pool", dtype)(x, windows, True)
+    np.testing.assert_array_equal(y, best)
+    np.testing.assert_array_equal(_numpy.body("disjoint_max_pool", dtype)(x, windows, False)[0], y)
+    dy = np.random.default_rng(seed).normal(size=y.shape).astype(dtype)
+    dx = _numpy.body("disjoint_max_pool_grad", dtype)(dy, number, windows)
+    np.testing.assert_array_equal(dx, route(xp, dy, windows, numbers))
 
 
 def test_sums_do_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from .._typing import Array, IntOrTuple, Pullback
 from ..engines import body
 from ._layout import as_given, batched
 from ._max_pool_axis import argmax, argmax_vjp, maximum, places
-from ._pool_windows import pool_windows, require_real
+from ._pool_windows import apart, pool_windows, require_real
 from ._registry import differentiable
 
 
@@ -24,7 +24,10 @@ def _max_pool(n: int, x: Array, return_indices: bool, *options: Any) -> Any:
         best, _, index = fused(batch, windows, numbers=False, positions=return_indices)
         return (as_given(best, x), as_given(index, x)) if return_indices else as_given(best, x)
     if not return_indices:
-        return as_given(maximum(xp, batch, windows), x)
+        fused = body("disjoint_max_pool", batch)
+        if fused is None or not apart(windows):
+            return as_given(maximum(xp, batch, windows), x)
+        return as_given(fused(batch, windows, numbers=False)[0], x)
     best, numbers = argmax(xp, batch, windows)
     return as_given(best, x), as_given(places(xp, windows, numbers), x)
 

@@ -15,7 +15,7 @@ from array_api_compat import device
 from .._arrays import add_at, clip, is_floating, put
 from .._typing import Array, Namespace, Pullback
 from ..engines import body
-from ._pool_windows import Axis, all_equal, at, zeros_last
+from ._pool_windows import Axis, all_equal, apart, at, zeros_last
 from ._precision import narrowed, widened
 
 
@@ -64,6 +64,10 @@ def _with_way_back(
     if fused is not None and fused_grad is not None and all_equal(windows):
         best, number, index = fused(x, windows, numbers=True, positions=return_indices)
         return best, index, lambda dy: fused_grad(dy, number, windows)
+    fused, fused_grad = body("disjoint_max_pool", x), body("disjoint_max_pool_grad", x)
+    if fused is not None and fused_grad is not None and not return_indices and apart(windows):
+        best, number = fused(x, windows, numbers=True)
+        return best, None, lambda dy: fused_grad(dy, number, windows)
     best, numbers = argmax(xp, x, windows)
     dtype = x.dtype
 

@@ -172,6 +172,11 @@ def all_equal(windows: Sequence[Axis]) -> bool:
     return all(isinstance(along, Windows) for along in windows)
 
 
+def apart(windows: Sequence[Axis]) -> bool:
+    """Whether equal windows lie wholly within the input, and none over another."""
+    return all_equal(windows) and all(along.whole and along.disjoint for along in windows)
+
+
 def at(axis: int, key: slice) -> tuple[Any, ...]:
     """Key of a slice along one axis of an array."""
     return (*(slice(None),) * axis, key, ...)

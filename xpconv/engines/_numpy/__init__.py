@@ -33,11 +33,13 @@ _BODIES = {
     "convolve": ("_convolve", "forward"),
     "convolve_input_grad": ("_convolve", "input_grad"),
     "convolve_weight_grad": ("_weights", "weight_grad"),
+    "disjoint_max_pool": ("_max_pool", "max_pool"),
+    "disjoint_max_pool_grad": ("_max_pool", "max_pool_grad"),
     "product": ("_product", "product"),
     "winograd_convolve": ("_winograd", "convolve"),
     "winograd_weight_grad": ("_winograd_weights", "weight_gradient"),
 }
-_REAL = ("_batch_norm", "_relu")  # modules of bodies for real floating numbers
+_REAL = ("_batch_norm", "_max_pool", "_relu")  # modules of bodies for real floating numbers
 _FLOATING = ("float32", "float64")
 _HALF = ("float16", "bfloat16")  # BLAS has no products of them
 

@@ -21,8 +21,9 @@ from ._cuts import cuts
 from ._finish import finish
 from ._groups import gathered, padded_groups, places_of, spread
 from ._small import few_rows, multiply, summed
-from ._work import PIECE, memory, piece_bytes, side_by_side
+from ._work import memory, piece_bytes, side_by_side
 
+_BYTES = 8 * 2**20  # of a piece
 _LANES = 8
 
 
@@ -58,7 +59,7 @@ def forward(
             spread(results, part, groups)
         finish(part, None, activation)
 
-    side_by_side(work, len(pieces), PIECE)
+    side_by_side(work, len(pieces), _BYTES)
     return y if all(finite) else None
 
 
@@ -87,7 +88,7 @@ def weight_grad(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
             if k:
                 np.add(total, more, out=total)
 
-    side_by_side(work, lanes, PIECE)
+    side_by_side(work, lanes, _BYTES)
     along = band(problem, np.add.reduce(sums, axis=0), places)
     dkernels = np.add.reduce(along, axis=1)  # (G, KH, KW, C/G, O/G)
     dweight = memory((problem.out_channels, problem.group_in, *problem.kernel_size), x.dtype)
@@ -107,7 +108,7 @@ def _pieces(problem: Problem, dtype: np.dtype, places: int) -> tuple[Piece, ...]
     length = inner(problem, places)
     read = problem.in_channels * math.prod(problem.stride)
     row = (problem.groups * length // places + read + 2 * problem.out_channels) * dtype.itemsize
-    return cuts(problem, row, piece_bytes(PIECE), operations=2 * length * problem.out_channels)
+    return cuts(problem, row, piece_bytes(_BYTES), operations=2 * length * problem.out_channels)
 
 
 def _columns(

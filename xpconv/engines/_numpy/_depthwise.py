@@ -23,7 +23,7 @@ from ._finish import finish
 from ._work import buffers, memory, piece_bytes, side_by_side
 
 _RUN = 8192  # numbers of a row at a time: with the kernel's they stay in a core's caches
-_BYTES = 4 * 2**20  # of a piece
+_BYTES = 8 * 2**20  # of a piece
 _LANES = 8
 _OPERATIONS = 25  # of a product that take as long as a multiplication and an addition here
 
@@ -56,7 +56,7 @@ def forward(
             )  # fmt: skip
         finish(part, bias, activation)
 
-    side_by_side(work, len(pieces), 2 * _BYTES)
+    side_by_side(work, len(pieces), _BYTES)
     return y
 
 
@@ -83,7 +83,7 @@ def weight_grad(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
                 )  # fmt: skip
                 sums[lane, ..., :width] += more[..., :width]
 
-    side_by_side(work, lanes, 2 * _BYTES)
+    side_by_side(work, lanes, _BYTES)
     every = sums.reshape(lanes, *problem.kernel_size, -1, problem.out_channels)
     dtaps = np.add.reduce(every, axis=(0, -2))  # (KH, KW, C*M)
     return np.ascontiguousarray(np.moveaxis(dtaps, -1, 0))[:, None]

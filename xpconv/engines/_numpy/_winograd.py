@@ -9,13 +9,15 @@ import numpy as np
 from .._problem import Problem
 from .._winograd import Filtering, filtering_for, kernels_fit, tiles
 from . import _convolve, _winograd_deep
+from ._cuts import shares
 from ._finish import finish
 from ._tiles import read, region_size, squared, tile_pieces, write
 from ._winograd_products import kernels, products
 from ._work import buffers, memory, piece_bytes, side_by_side
 
-_BYTES = 2 * 2**20  # of a piece's transformed tiles
+_BYTES, _MOST = 4 * 2**20, 16 * 2**20  # of a piece's transformed tiles, and where they are large
 _TILES = 64  # of a piece, if they are that many: fewer make slow products
+_NUMBER, _PRODUCT = 11, 2 / 220  # nanoseconds for each channel of a tile, and each multiplication
 
 
 def convolve(
@@ -37,7 +39,7 @@ def convolve(
     channels, outs = seen.in_channels, seen.out_channels
     points, m, width = filtering.side**2, filtering.m, blocks.shape[-1]
     y = memory((seen.batch, *seen.out_size, outs), x.dtype)
-    count = piece_tiles(seen, filtering, channels + outs)
+    count = piece_tiles(seen, filtering, channels + outs, _BYTES)
     pieces = tile_pieces(seen.batch, down, across, count)
     forth, back = squared(filtering.inputs, x.dtype), squared(filtering.outputs, x.dtype)
     corner = (-seen.padding[0][0], -seen.padding[1][0])
@@ -68,7 +70,7 @@ def convolve(
         finish(results, bias, activation)
         write(results, piece, across, y)
 
-    side_by_side(work, len(pieces), 4 * _BYTES)
+    side_by_side(work, len(pieces), 2 * _BYTES)
     return y if all(finite) else _defined(problem, x, weight, bias, activation, turned)
 
 
@@ -97,10 +99,14 @@ def _input_problem(problem: Problem) -> Problem:
     )
 
 
-def piece_tiles(problem: Problem, filtering: Filtering, channels: int) -> int:
+def piece_tiles(problem: Problem, filtering: Filtering, channels: int, budget: int) -> int:
     """Return how many tiles of so many channels, of inputs and outputs, one piece has."""
     down, across = tiles(filtering, problem.out_size)
-    size = filtering.side**2 * channels * np.dtype(problem.dtype).itemsize
-    wanted = max(piece_bytes(_BYTES) // size, min(_TILES, piece_bytes(8 * _BYTES) // size), 1)
-    total = problem.batch * down * across
-    return min(wanted, -(-total // 4)) if total >= 2 * _TILES else wanted
+    points, total = filtering.side**2, problem.batch * down * across
+    size = points * channels * np.dtype(problem.dtype).itemsize
+    most = max(piece_bytes(budget) // size, min(_TILES, piece_bytes(_MOST) // size), 1)
+    products = points * problem.in_channels * problem.out_channels
+    share = -(-total // shares(total * (_NUMBER * channels + _PRODUCT * products)))
+    if share < down * across:  # rows of tiles are not cut
+        share = -(-share // across) * across
+    return min(most, share)

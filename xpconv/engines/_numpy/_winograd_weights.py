@@ -13,6 +13,7 @@ from ._work import buffers, memory, side_by_side
 
 _SUM = 5 * 2**20  # bytes of the sums of one task: they are read and written for each piece
 _SUMS = 16 * 2**20  # bytes of all tasks' sums together
+_BYTES = 2 * 2**20  # of a piece's transformed tiles
 _CHANNELS = 32
 _TASKS = 8
 
@@ -27,7 +28,8 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     parts = max(1, min(-(-whole // _SUM), channels // _CHANNELS))
     parts = next(k for k in range(parts, 0, -1) if channels % k == 0)
     width = channels // parts
-    pieces = tile_pieces(problem.batch, down, across, piece_tiles(problem, filtering, width + outs))
+    count = piece_tiles(problem, filtering, width + outs, _BYTES)
+    pieces = tile_pieces(problem.batch, down, across, count)
     lanes = max(1, min(-(-_TASKS // parts), len(pieces), _SUMS // whole))
     sums = memory((lanes, points, channels, outs), x.dtype)
     forth = squared(filtering.inputs, x.dtype)
