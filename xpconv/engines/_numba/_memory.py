@@ -10,6 +10,8 @@ from ..._workspace import workspace_budget
 from .._threads import thread_count
 
 _THREADED = 2_000_000  # operations; less is done in the time that a call of a helper takes
+_PARTS, _PART = 8, 4_000_000  # partial sums of a gradient, and operations of each at least
+_PARTIAL = 8 * 2**20  # bytes of all of them
 BOUNDS = {None: (-math.inf, math.inf), "relu": (0.0, math.inf), "relu6": (0.0, 6.0)}
 """Between what activations leave the numbers."""
 _SHARES = 8
@@ -31,6 +33,14 @@ def even_budget(most: int, threads: int) -> tuple[int, int]:
     """
     share = max(1, min(most, workspace_budget(most * _SHARES) // _SHARES))
     return share, min(threads, max(1, workspace_budget(share * threads) // share))
+
+
+def parts_of(flops: int, size: int, batch: int) -> int:
+    """Return in how many partial sums of ``size`` bytes to cut a batch.
+
+    It depends on the problem alone: results have the same bits for any number of threads.
+    """
+    return max(1, min(_PARTS, flops // _PART, _PARTIAL // size, batch))
 
 
 def turns_of(count: int, threads: int) -> int:

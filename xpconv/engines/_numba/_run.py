@@ -22,6 +22,7 @@ from ._memory import (
     even_budget,
     flat,
     memory,
+    parts_of,
     threads_for,
     turns_of,
     whole_lines,
@@ -37,8 +38,6 @@ _BYTES = (
     2**18
 )  # of a piece's input: with the kernels of some output channels it fits a core's cache
 _STRIP = 256  # places of the output whose numbers stay in the nearest cache
-_PARTIAL = 8 * 2**20  # bytes of partial weight gradients
-_PARTS = 8
 LAID_OUT_ALONE = 2**14  # numbers of a kernel that one thread lays out
 
 
@@ -125,8 +124,7 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     lanes = geometry.lanes
     phases, taps, (elements,), _ = plan.tables
     shape = (geometry.groups, elements.size, geometry.inner, geometry.outs)
-    parts = min(_PARTS, _PARTIAL // (math.prod(shape) * x.itemsize), problem.batch)
-    parts = 1 if threads_for(plan.effort, 2) == 1 else max(1, parts)
+    parts = parts_of(plan.effort, math.prod(shape) * x.itemsize, problem.batch)
     sums = aligned(parts * math.prod(shape), x.dtype).reshape(parts, *shape)
     sums[...] = 0
     numbers, steps = memory(x)

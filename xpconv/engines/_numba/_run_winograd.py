@@ -14,7 +14,7 @@ from .._scratch import aligned, scratch
 from .._winograd import Filtering, filtering_for, tiles
 from . import _run, _run_deep
 from ._kernels import gradients_of_blocks, transform_blocks
-from ._memory import BOUNDS, TURNS, even_budget, flat, memory, threads_for, turns_of
+from ._memory import BOUNDS, TURNS, even_budget, flat, memory, parts_of, threads_for, turns_of
 from ._pack import LINE, add_up
 from ._run import LAID_OUT_ALONE
 from ._team import share
@@ -23,8 +23,6 @@ from ._vectors import tile_rows, vector_bytes
 from ._winograd import Tiling, winograd_pieces, winograd_sums
 
 _BYTES = 400_000  # of a piece's transformed tiles, of up to 128 channels: part of a core's cache
-_PARTIAL = 8 * 2**20  # bytes of partial weight gradients
-_PARTS = 8
 _DEEP, _DEEP_GRADIENT = 2**22, 2**21  # bytes of transformed kernels
 _ROWS = 24  # tiles that a piece has at least, if it can: fewer make poor products
 
@@ -192,12 +190,7 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
             return _run.weight_gradient(problem, x, dy)
         return found.reshape(outs, inner, 3, 3)
     shape = (work.points, inner, outs)
-    size = math.prod(shape) * x.itemsize
-    parts = (
-        max(1, min(_PARTS, _PARTIAL // size, problem.batch))
-        if threads_for(work.flops, 2) > 1
-        else 1
-    )
+    parts = parts_of(work.flops, math.prod(shape) * x.itemsize, problem.batch)
     sums = aligned(parts * math.prod(shape), x.dtype).reshape(parts, *shape)
     sums[...] = 0
     budget, threads = even_budget(work.wanted, threads)
