@@ -143,3 +143,28 @@ def test_what_is_not_finite_stays_in_its_group(case: str, what: float) -> None:
     mine = 5 // (x.shape[1] // groups) if groups > 1 else 0
     for g, part in enumerate(np.split(dx, groups, 1)):
         assert np.isfinite(part).all() == (g != mine)
+
+
+@pytest.mark.parametrize("what", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    "name", ["few channels", "few channels in three dimensions", "many outputs"]
+)
+def test_what_is_not_finite_stays_in_its_windows(name: str, what: float) -> None:
+    """Also where several places are computed together, with zeros for what one does not see."""
+    case = CASES[name]
+    x, weight = drawn(case)
+    middle = (1, 0, *(size // 2 for size in x.shape[2:]))
+    convolve = ops.conv3d if x.ndim == 5 else ops.conv2d
+    y, back = ops.vjp(convolve, x, weight, **case[2])
+    dy = np.ones_like(y)
+    seen, sent = x.copy(), dy.copy()
+    seen[middle] = sent[(1, 0, *(size // 2 for size in y.shape[2:]))] = what
+    found, found_dx = convolve(seen, weight, **case[2]), back(sent)[0]
+    spread = convolve(np.where(seen == x, 0, 1).astype("float32"), np.abs(weight), **case[2])
+    np.testing.assert_array_equal(np.isfinite(found), spread == 0)
+    spread = ops.vjp(convolve, x, np.abs(weight), **case[2])[1](
+        np.where(sent == dy, 0, 1).astype("float32")
+    )[0]
+    np.testing.assert_array_equal(np.isfinite(found_dx), spread == 0)
+    finite = np.isfinite(found)
+    np.testing.assert_allclose(found[finite], y[finite], rtol=1e-4, atol=1e-4)

@@ -19,6 +19,7 @@ from ._groups import fused
 _RUN, _NUMBER, _ALONE, _FINISH, _SPEED, _SLIM_SPEED = 5, 0.16, 0.47, 0.15, 105, 85
 _VECTOR = 16
 _WIDEST = 512  # results of a row
+_SENT = 1.6  # times as long as to gather, to add up what is sent back
 
 
 @lru_cache(maxsize=4096)
@@ -36,6 +37,18 @@ def width(problem: Problem) -> int:
     some = [b for b in range(2, row + 1) if row % b == 0 and b * outs <= _WIDEST]
     best = min(some, key=lambda b: _cost(problem, b), default=1)
     return best if problem.groups > 1 or 1.1 * _cost(problem, best) < _cost(problem, 1) else 1
+
+
+@lru_cache(maxsize=4096)
+def sends_back(problem: Problem) -> bool:
+    """Whether an input gradient is computed by the bands of the forward pass, turned."""
+    if problem.groups > 1 or width(problem) == 1:
+        return False
+    turned = problem.input_problem()
+    if turned is None:
+        return True
+    back = _cost(problem, width(problem)) * math.prod(problem.out_size)
+    return _SENT * back < _cost(turned, width(turned)) * math.prod(problem.in_size)
 
 
 def _cost(problem: Problem, places: int) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .._problem import Problem
-from . import _bands, _few
-from ._band_matrices import width as places_together
+from . import _band_scatter, _bands, _few
+from ._band_matrices import sends_back, width as places_together
 from ._columns import columns, in_groups
 from ._cuts import column_pieces, few_places, in_blocks
 from ._finish import finish
@@ -42,6 +42,11 @@ def input_grad(problem: Problem, dy: np.ndarray, weight: np.ndarray) -> np.ndarr
     """Return dx (N, H, W, C), by whichever of two equal sums moves less memory."""
     if _few.fits(problem, dy.dtype):
         return _few.input_grad(problem, dy, weight)
+    if sends_back(problem):
+        kernels = np.moveaxis(_grouped(problem, weight), (1, 2), (-1, -2))  # (1, KH, KW, C, O)
+        sent = _band_scatter.input_grad(problem, dy, kernels)
+        if sent is not None:
+            return sent
     turned = problem.input_problem()
     if turned is None or few_places(problem) or problem.out_channels > 4 * problem.in_channels:
         return scattered(problem, dy, weight)
