@@ -81,9 +81,9 @@ def start(table: Any, n: int, od: int, oh: int, ow: int) -> int:
 @jit
 def clipped(table: Any, od: int, oh: int, ow: int, offsets: Any, some: Any, called: Any) -> int:
     """Collect the elements of a window that lie within the image; return how many there are."""
-    d_low, d_high = _within(table[0], od)
-    h_low, h_high = _within(table[1], oh)
-    w_low, w_high = _within(table[2], ow)
+    d_low, d_high = within(table[0], od)
+    h_low, h_high = within(table[1], oh)
+    w_low, w_high = within(table[2], ow)
     count = 0
     for kd in range(d_low, d_high):
         for kh in range(h_low, h_high):
@@ -97,12 +97,12 @@ def clipped(table: Any, od: int, oh: int, ow: int, offsets: Any, some: Any, call
 @jit
 def first_number(table: Any, od: int, oh: int, ow: int) -> int:
     """The number of the first element that does not lie before the image, if there is any."""
-    d, h, w = _within(table[0], od)[0], _within(table[1], oh)[0], _within(table[2], ow)[0]
+    d, h, w = within(table[0], od)[0], within(table[1], oh)[0], within(table[2], ow)[0]
     return (d * table[1, 1] + h) * table[2, 1] + w  # type: ignore[no-any-return]
 
 
 @jit
-def _within(w: Any, o: int) -> tuple[int, int]:
+def within(w: Any, o: int) -> tuple[int, int]:
     """The range of a window's elements that lie within the input."""
     start = o * w[2] - w[3]
     return max(0, -(start // w[4])), min(w[1], (w[0] - 1 - start) // w[4] + 1)

@@ -1,4 +1,4 @@
-"""Windows of pools, a vector of channels at a time: the largest element, and the way back."""
+"""Windows of pools, a vector of channels at a time: largest element, mean, ways back."""
 
 from __future__ import annotations
 
@@ -57,6 +57,40 @@ def _route(add: bool, code: Code, v: dict[str, Value]) -> None:
     code.vectors(v["channels"], some)
 
 
+def _mean(code: Code, v: dict[str, Value]) -> None:
+    """Write the sum of ``rows`` of elements over a divisor, for all channels of a window.
+
+    Each row of ``width`` is added up by itself, so that large windows lose fewer digits.
+    """
+    b, x, y = code.b, code.at(v["x"], v["x0"]), code.at(v["y"], v["i"])
+    divisor = code.splat(v["the_divisor"])
+
+    def some(first: Value, mask: Value | None) -> None:
+        with Loop(code, v["rows"], [code.zero]) as rows:
+            offsets = code.at(v["offsets"], b.mul(rows.index, v["width"]))
+            with Loop(code, v["width"], [code.zero]) as row:
+                met = code.read(code.at(x, b.load(code.at(offsets, row.index)), first), mask)
+                row.carried = [b.fadd(row.carried[0], met)]
+            rows.carried = [b.fadd(rows.carried[0], row.carried[0])]
+        code.write(b.fdiv(rows.carried[0], divisor), code.at(y, first), mask)
+
+    code.vectors(v["channels"], some)
+
+
+def _spread(add: bool, code: Code, v: dict[str, Value]) -> None:
+    """Write, or add, a window's gradient over a divisor to each of its elements."""
+    b, dx, dy = code.b, code.at(v["dx"], v["x0"]), code.at(v["dy"], v["i"])
+    divisor = code.splat(v["the_divisor"])
+
+    def some(first: Value, mask: Value | None) -> None:
+        share = b.fdiv(code.read(code.at(dy, first), mask), divisor)
+        with Loop(code, v["count"], []) as loop:
+            place = code.at(dx, b.load(code.at(v["offsets"], loop.index)), first)
+            code.write(b.fadd(code.read(place, mask), share) if add else share, place, mask)
+
+    code.vectors(v["channels"], some)
+
+
 def _write_numbers(code: Code, numbers: Value, place: Value, mask: Value | None) -> None:
     b, kind = code.b, ir.VectorType(place.type.pointee, code.lanes)
     if kind != numbers.type:
@@ -99,5 +133,10 @@ write_window, add_window = (
         "dx offsets numbers dy which",
         partial(_route, add),
     )
+    for add in (False, True)
+)
+mean_of_window = written("x x0 offsets rows width the_divisor y i channels", "x offsets y", _mean)
+write_shares, add_shares = (
+    written("dx x0 offsets count the_divisor dy i channels", "dx offsets dy", partial(_spread, add))
     for add in (False, True)
 )
