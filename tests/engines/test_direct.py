@@ -93,6 +93,10 @@ EDGES = [
     {"n_in": 3, "n_out": 3, "groups": 3, "size": (7, 40), "kernel": 7},
     {"n_in": 6, "n_out": 12, "groups": 6, "size": (5, 30), "kernel": 1, "stride": 3},
     {"n_in": 7, "n_out": 3, "size": (2, 2)},
+    {"n_in": 5, "n_out": 41, "size": (4, 11)},
+    {"n_in": 48, "n_out": 24, "size": (3, 20), "stride": 2},
+    {"n_in": 80, "n_out": 86, "groups": 2, "size": (4, 9)},
+    {"n_in": 6, "n_out": 20, "size": (3, 9), "kernel": 7, "padding": ((3, 3), (3, 3))},
     {"kernel": 1, "n_in": 50, "n_out": 33, "size": (7, 26)},
     {"kernel": 1, "n_in": 5, "n_out": 6, "size": (9, 9), "stride": 3},
 ]

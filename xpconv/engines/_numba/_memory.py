@@ -55,6 +55,8 @@ def whole_lines(numbers: int) -> int:
 
 def flat(array: np.ndarray) -> np.ndarray:
     """Return memory in C order that may be written to, so that bodies are compiled once."""
+    if array.flags.c_contiguous and array.flags.writeable:  # `np.require` takes its time
+        return array.reshape(-1)
     return np.require(array, requirements=["C", "W"]).reshape(-1)
 
 

@@ -16,23 +16,14 @@ from ..._workspace import workspace_budget
 from .._problem import Problem
 from .._scratch import aligned, scratch
 from . import _run_channels
-from ._memory import (
-    BOUNDS,
-    TURNS,
-    even_budget,
-    flat,
-    memory,
-    parts_of,
-    threads_for,
-    turns_of,
-    whole_lines,
-)
+from ._memory import BOUNDS, even_budget, flat, memory, threads_for, turns_of
 from ._pack import LINE, add_up, pack, pack_rows, unpack
 from ._piece import convolve_pieces, correlate_pieces
 from ._plan import Plan, plan_of, plan_of_sums
 from ._plan_channels import fits
 from ._planes import convolve_planes
 from ._team import share
+from ._work import sums_of, work_of
 
 _BYTES = (
     2**18
@@ -74,13 +65,11 @@ def convolve(
     phases, taps, _, _ = plan.tables
     numbers, steps = memory(x)
     in_place = plan.inside and not plan.planar and x.flags.c_contiguous
-    geometry = plan.geometry._replace(in_place=in_place)
-    pieces, room = plan.pieces(_budget(threads), 1 if threads == 1 else TURNS * threads)
-    room = 0 if in_place else whole_lines(room)
-    body = convolve_planes if plan.planar else convolve_pieces
+    work = work_of(plan, _budget(threads), threads, in_place)
+    buffers = scratch(threads * work.room, x.dtype).reshape(threads, work.room)
     share(
-        body, turns_of(len(pieces), threads), threads, geometry, pieces, phases, taps, numbers,
-        steps, scratch(threads * room, x.dtype).reshape(threads, room), kernels, start, bounds, y,
+        convolve_planes if plan.planar else convolve_pieces, work.turns, threads, work.geometry,
+        work.pieces, phases, taps, numbers, steps, buffers, kernels, start, bounds, y,
     )  # fmt: skip
     return y.reshape(shape)
 
@@ -120,25 +109,20 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     if fits(problem):
         return _run_channels.weight_gradient(problem, x, dy)
     plan = plan_of_sums(problem)
-    geometry, threads = plan.geometry, threads_for(plan.effort)
-    lanes = geometry.lanes
+    lanes, threads = plan.geometry.lanes, threads_for(plan.effort)
     phases, taps, (elements,), _ = plan.tables
-    shape = (geometry.groups, elements.size, geometry.inner, geometry.outs)
-    parts = parts_of(plan.effort, math.prod(shape) * x.itemsize, problem.batch)
-    sums = aligned(parts * math.prod(shape), x.dtype).reshape(parts, *shape)
-    sums[...] = 0
     numbers, steps = memory(x)
     in_place = plan.inside and x.flags.c_contiguous
-    geometry = geometry._replace(in_place=in_place)
     budget, threads = even_budget(_BYTES, threads)
-    pieces, room = plan.pieces(budget, parts, parts)
-    edges = np.searchsorted(pieces[:, 0], [k * problem.batch // parts for k in range(parts + 1)])
-    splits = _splits(plan, math.ceil(2 * threads / parts) if threads > 1 else 1)
-    room = 0 if in_place else whole_lines(room)
+    work = sums_of(plan, budget, threads, in_place)
+    parts = len(work.edges) - 1
+    shape = (parts, work.geometry.groups, elements.size, work.geometry.inner, work.geometry.outs)
+    sums = aligned(math.prod(shape), x.dtype).reshape(shape)
+    sums[...] = 0
+    buffers = scratch(threads * work.room, x.dtype).reshape(threads, work.room)
     share(
-        correlate_pieces, parts * len(splits), threads, geometry, pieces, edges, splits, phases[0],
-        taps, numbers, steps, scratch(threads * room, x.dtype).reshape(threads, room), flat(dy),
-        sums, _STRIP,
+        correlate_pieces, parts * len(work.splits), threads, work.geometry, work.pieces, work.edges,
+        work.splits, phases[0], taps, numbers, steps, buffers, flat(dy), sums, _STRIP,
     )  # fmt: skip
     dweight = aligned(problem.out_channels * problem.group_in * elements.size, x.dtype)
     dweight = dweight.reshape(problem.out_channels, problem.group_in, elements.size)
@@ -148,11 +132,3 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     blocks = math.ceil(problem.out_channels / lanes)
     share(unpack, turns_of(blocks, alone), alone, sums[0], dweight, lanes)
     return dweight.reshape(problem.out_channels, problem.group_in, *problem.kernel_size)
-
-
-def _splits(plan: Plan, wanted: int) -> np.ndarray:
-    """Cut the output channels of one product at whole blocks, for threads to share."""
-    outs, blocks = plan.geometry.outs, math.ceil(plan.geometry.outs / plan.width)
-    count = min(blocks, wanted) if plan.geometry.groups == 1 else 1
-    edges = [min(k * blocks // count * plan.width, outs) for k in range(count)]
-    return np.array(list(zip(edges, [*edges[1:], outs], strict=True)))
