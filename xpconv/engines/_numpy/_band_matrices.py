@@ -6,7 +6,6 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from .._problem import Problem
 from ._columns import short_runs
@@ -101,4 +100,4 @@ def band(problem: Problem, matrices: np.ndarray, places: int) -> np.ndarray:
     step.append(row * channels * problem.dilation[-1])
     along = row * channels * problem.stride[-1] + outs * item
     shape = (problem.groups, places, *taps, channels, outs)
-    return as_strided(matrices, shape, (whole, along, *step, row, item))
+    return np.ndarray(shape, matrices.dtype, matrices, 0, (whole, along, *step, row, item))

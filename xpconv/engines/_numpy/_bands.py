@@ -41,7 +41,7 @@ def forward(
     places, groups, x = width(problem), problem.groups, _in_rows(x)
     y = memory((problem.batch, *problem.out_size, problem.out_channels), x.dtype)
     matrices = banded(problem, kernels, bias, places)
-    pieces = _pieces(problem, x.dtype, places)
+    pieces = _pieces(problem, x.itemsize, places, piece_bytes(_BYTES))
     step = few_rows(matrices)
     finite = [True] * len(pieces)
 
@@ -67,7 +67,7 @@ def weight_grad(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """Return dweight (O, C/G, KH, KW): the sums along the band of ``columns^T @ dy``."""
     places, groups = width(problem), problem.groups
     x, dy = _in_rows(x), np.require(dy, requirements="C")
-    pieces = _pieces(problem, x.dtype, places)
+    pieces = _pieces(problem, x.itemsize, places, piece_bytes(_BYTES))
     lanes = min(_LANES, len(pieces))
     shape = (groups, inner(problem, places), places * problem.group_out)
     sums = memory((lanes, *shape), x.dtype)
@@ -104,11 +104,12 @@ def _in_rows(x: np.ndarray) -> np.ndarray:
     return x if along and across else np.ascontiguousarray(x)
 
 
-def _pieces(problem: Problem, dtype: np.dtype, places: int) -> tuple[Piece, ...]:
+@lru_cache(maxsize=4096)
+def _pieces(problem: Problem, itemsize: int, places: int, budget: int) -> tuple[Piece, ...]:
     length = inner(problem, places)
     read = problem.in_channels * math.prod(problem.stride)
-    row = (problem.groups * length // places + read + 2 * problem.out_channels) * dtype.itemsize
-    return cuts(problem, row, piece_bytes(_BYTES), operations=2 * length * problem.out_channels)
+    row = (problem.groups * length // places + read + 2 * problem.out_channels) * itemsize
+    return cuts(problem, row, budget, operations=2 * length * problem.out_channels)
 
 
 def _columns(

@@ -69,18 +69,23 @@ def of_images(pieces: Sequence[Piece]) -> list[list[Piece]]:
 
 def column_pieces(problem: Problem, dtype: np.dtype) -> tuple[Piece, ...]:
     """Cut for products of columns; longer pieces where the kernels, read for each, are large."""
-    row = place_bytes(problem, dtype)
-    kernels = problem.out_channels * problem.window * dtype.itemsize
+    return _column_pieces(problem, dtype.itemsize, piece_bytes(4 * PIECE))
+
+
+@lru_cache(maxsize=4096)
+def _column_pieces(problem: Problem, itemsize: int, most: int) -> tuple[Piece, ...]:
+    row = place_bytes(problem, itemsize)
+    kernels = problem.out_channels * problem.window * itemsize
     least = max(PIECE, min(4 * PIECE, _ROWS * row)) if kernels > PIECE // 4 else PIECE
     operations = 2 * problem.window * problem.out_channels
-    return cuts(problem, row, piece_bytes(least), operations=operations)
+    return cuts(problem, row, min(least, most), operations=operations)
 
 
-def place_bytes(problem: Problem, dtype: np.dtype) -> int:
+def place_bytes(problem: Problem, itemsize: int) -> int:
     """Return the bytes that one place of the output takes in a piece of columns."""
     columns = 0 if is_matrix(problem) else problem.window * problem.groups
     read = problem.in_channels * min(math.prod(problem.stride), math.prod(problem.kernel_size))
-    return (columns + read + problem.out_channels) * dtype.itemsize
+    return (columns + read + problem.out_channels) * itemsize
 
 
 def is_matrix(problem: Problem) -> bool:

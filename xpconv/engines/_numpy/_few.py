@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -26,8 +27,14 @@ _SLIM = 128  # places; for fewer BLAS is faster at kernels times columns than th
 
 def fits(problem: Problem, dtype: np.dtype) -> bool:
     """Whether there are few places, and all of their columns fit into one piece."""
+    return _bytes(problem, dtype.itemsize) <= piece_bytes()
+
+
+@lru_cache(maxsize=4096)
+def _bytes(problem: Problem, itemsize: int) -> float:
+    """Return what all columns take, infinitely much where there are many places."""
     places = problem.batch * math.prod(problem.out_size)
-    return few_places(problem) and places * place_bytes(problem, dtype) <= piece_bytes()
+    return places * place_bytes(problem, itemsize) if few_places(problem) else math.inf
 
 
 def forward(
