@@ -88,8 +88,9 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         """Infer: compute the output and keep nothing. On symbolic inputs, add to their graph."""
-        if any(isinstance(x, Node) for x in inputs):
-            return Node.of(self, inputs)
+        for x in inputs:
+            if isinstance(x, Node):
+                return Node.of(self, inputs)
         return self.infer(*inputs)
 
     def flops(

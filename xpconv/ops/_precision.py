@@ -29,8 +29,10 @@ def _half(
 
     None where there is none, or where a body of the name ``native`` takes it as it is.
     """
-    first = next((x for x in (*args, *kwargs.values()) if is_half(x)), None)
-    if first is None:
+    for first in (*args, *kwargs.values()):
+        if is_half(first):
+            break
+    else:
         return None
     given = inspect.signature(function).bind(*args, **kwargs).arguments
     arrays = {name: x for name, x in given.items() if is_array(x)}

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from .._rows import in_parts
+from .._rows import required
 from .._scratch import aligned
 from ._jit import jit
+from ._parts import in_parts
+from ._team import run
+from ._words import hand_over
 
 _LINE = 1024
-_ALONE = 2**16  # numbers that one thread goes over before a second has woken up
 _FEW = 4096  # numbers that NumPy is done with before a compiled body has begun
 
 
+@np.errstate(all="ignore")  # what is not finite passes without a word
 def sgd(
     parameters: Sequence[np.ndarray],
     gradients: Sequence[np.ndarray],
@@ -52,7 +55,6 @@ def sgd(
     return moved, kept if momentum else []
 
 
-@np.errstate(all="ignore")  # what is not finite passes without a word
 def _sgd_of_few(
     p: np.ndarray,
     g: np.ndarray,
@@ -73,20 +75,23 @@ def _sgd_of_few(
 
 @jit
 def _sgd(
+    turn: Any,
+    edges: Any,
     p: Any,
     g: Any,
     b: Any,
     new_p: Any,
     new_b: Any,
-    first: int,
-    last: int,
     again: bool,
     lr: float,
     momentum: float,
     share: float,
     decay: float,
     nesterov: bool,
-) -> None:
+) -> Any:
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    first, last = edges[turn.number] * _LINE, min(edges[turn.number + 1] * _LINE, p.size)
     kind = p.dtype.type
     lr_, momentum_, share_, decay_ = kind(lr), kind(momentum), kind(share), kind(decay)
     p, g, b = p[first:last], g[first:last], b[first:last]
@@ -96,13 +101,14 @@ def _sgd(
             moved = momentum_ * b[i] + share_ * g[i]
             new_b[i] = moved
             new_p[i] = p[i] - lr_ * moved
-        return
+        return True
     for i in range(p.size):
         gradient = g[i] + decay_ * p[i] if decay else g[i]
         moved = momentum_ * b[i] + share_ * gradient if again else gradient
         new_b[i] = moved
         direction = gradient + momentum_ * moved if nesterov else moved
         new_p[i] = p[i] - lr_ * direction
+    return True
 
 
 def adam(
@@ -131,6 +137,8 @@ def adam(
 
 @jit
 def _adam(
+    turn: Any,
+    edges: Any,
     p: Any,
     g: Any,
     m: Any,
@@ -138,8 +146,6 @@ def _adam(
     new_p: Any,
     new_m: Any,
     new_v: Any,
-    first: int,
-    last: int,
     rate: float,
     root: float,
     beta1: float,
@@ -147,7 +153,10 @@ def _adam(
     eps: float,
     decay: float,
     shrink: float,
-) -> None:
+) -> Any:
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    first, last = edges[turn.number] * _LINE, min(edges[turn.number + 1] * _LINE, p.size)
     kind = p.dtype.type
     rate_, root_, eps_, decay_, shrink_ = (
         kind(rate),
@@ -168,6 +177,7 @@ def _adam(
         new_m[i] = mean
         new_v[i] = square
         new_p[i] = shrink_ * p[i] - rate_ * (mean / (np.sqrt(square) / root_ + eps_))
+    return True
 
 
 def _zeros(parameters: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -175,24 +185,11 @@ def _zeros(parameters: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def _moved(
-    body: Callable[..., None], old: tuple[np.ndarray, ...], count: int, *numbers: Any
+    body: Callable[..., Any], old: tuple[np.ndarray, ...], count: int, *numbers: Any
 ) -> list[np.ndarray]:
     """Let a body fill ``count`` new arrays like the first of the old ones."""
     size, shape, dtype = old[0].size, old[0].shape, old[0].dtype
     made = [aligned(size, dtype) for _ in range(count)]
-    flat = [*map(_line, old), *made]
-    if size < _ALONE:
-        body(*flat, 0, size, *numbers)
-    else:
-
-        def work(_: int, a: int, b: int) -> None:
-            body(*flat, a * _LINE, min(b * _LINE, size), *numbers)
-
-        in_parts(work, -(-size // _LINE), _LINE)
+    flat = [required(array).reshape(-1) for array in old]
+    in_parts(body, -(-size // _LINE), _LINE, *flat, *made, *numbers)
     return [array.reshape(shape) for array in made]
-
-
-def _line(array: np.ndarray) -> np.ndarray:
-    if not (array.flags.c_contiguous and array.flags.writeable):
-        array = np.require(array, requirements=["C", "W"])
-    return array.reshape(-1)

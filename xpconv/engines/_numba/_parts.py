@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,13 @@ def in_parts(body: Callable[..., Any], count: int, width: int, *arguments: objec
     Behind its turn it takes where parts begin and end, and then ``arguments``. The parts depend
     on the sizes alone, so that sums of their sums do not depend on the threads.
     """
-    edges = edges_of(count, width)
-    parts = len(edges) - 1
+    edges = _edges(count, width)
+    parts = edges.size - 1
     threads = 1 if parts == 1 or count * width <= _ALONE else thread_count()
-    share(body, parts, threads, np.array(edges), *arguments)
+    share(body, parts, threads, edges, *arguments)
     return parts
+
+
+@lru_cache(maxsize=1024)
+def _edges(count: int, width: int) -> np.ndarray:
+    return np.array(edges_of(count, width))

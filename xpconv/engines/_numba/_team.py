@@ -52,6 +52,10 @@ class Turn(NamedTuple):
     """How many looks at a word take as long as one waits without sleep."""
 
 
+_ONE = Turn(0, 0, 1, -1, 0, 0, 0)
+"""The turn of a single number, for which nobody is asked to help."""
+
+
 @jit
 def _watch(word: int, patience: int) -> None:
     """Do what is offered to the helper of a word, until nothing has been for a while."""
@@ -219,6 +223,9 @@ def share(body: Callable[..., Any], count: int, threads: int, *arguments: object
     MemoryError
         If a call has failed, which it does where it gets no memory.
     """
+    if count == 1:
+        body(_ONE, *arguments)  # what fails raises
+        return
     words = _WORDS or _words()
     others = 0 if inside() else max(0, min(threads, count, _MOST) - 1)
     for helper in helpers(others) if others else ():
