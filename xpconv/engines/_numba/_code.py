@@ -71,7 +71,7 @@ class Code:
         self.b = builder
         self.lanes = vector_bytes() // width
         self.scalar, self.vector = scalar, ir.VectorType(scalar, self.lanes)
-        self._width, self._align = width, ir.Constant(I32, width)
+        self.width, self._align = width, ir.Constant(I32, width)
         self.zero = ir.Constant(self.vector, None)
         masks, suffix = ir.VectorType(ir.IntType(1), self.lanes), f"v{self.lanes}f{8 * width}"
         pointer = self.vector.as_pointer()
@@ -123,14 +123,14 @@ class Code:
         """
         pointer = self.b.bitcast(place, self.vector.as_pointer())
         if mask is None:
-            return self.b.load(pointer, align=self._width)
+            return self.b.load(pointer, align=self.width)
         return self.b.call(self._load, [pointer, self._align, mask, self.zero])
 
     def write(self, value: Value, place: Value, mask: Value | None) -> None:
         """Write a vector where the mask is, or all of it."""
         pointer = self.b.bitcast(place, self.vector.as_pointer())
         if mask is None:
-            self.b.store(value, pointer, align=self._width)
+            self.b.store(value, pointer, align=self.width)
             return
         self.b.call(self._store, [value, pointer, self._align, mask])
 

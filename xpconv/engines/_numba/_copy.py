@@ -57,6 +57,12 @@ def _copy_line(
         source, target = x[x0 : x0 + count], buffer[at : at + count]
         for i in range(count):
             target[i] = source[i]
+    elif channel == 1:
+        for w in range(width):
+            place = x0 + w * column
+            source, target = x[place : place + channels], buffer[at + w * channels :]
+            for c in range(channels):
+                target[c] = source[c]
     elif channel <= column:
         for w in range(width):
             target = buffer[at + w * channels : at + (w + 1) * channels]

@@ -10,20 +10,20 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from .._problem import Problem
-from ._channels import KINDS
+from ._kinds import KINDS
+from ._lanes import places_at_once, rows_at_once
 from ._plan import in_three_dimensions
+from ._ranges import PARTS, Ranges, around, edges_of, first_lines, inside_of
 from ._vectors import vector_bytes
 from ._walk import Phase, phases
 
 BYTES = 2**19  # of what is copied at a time, at most: it stays in a core's cache
 _IMAGES = 2**17  # of several images that are copied at a time
 _REGION = 2**16  # numbers of y that a region has, if it can
-_WIDE = 16  # columns that are read in place, at least; the edges have to be copied all the same
 _FEW_PAIRS = 4  # of channels of a group; more are faster as products, however small
-_PARTS = 8  # partial sums of weight gradients
+_NEAR = 512  # bytes of channels of a pixel: rows of 14 pixels stay in the nearest cache
+_FAR = 2**24  # bytes of x and y that are read from memory, not from a cache
 _SLOW = 4  # times as long as the same operations of a dense convolution
-
-Ranges = tuple[tuple[int, int], ...]
 
 
 def fits(problem: Problem) -> bool:
@@ -58,8 +58,12 @@ class Plan:
         self.across, step = self._shared() if self.shuffled else (1, 1)
         self.g = inner if self.shuffled else 1
         kind = KINDS[self.g, self.across, step]
-        self.lanes = kind(*sizes, problem.groups, inner, 0 if self.shuffled else outs)  # type: ignore[arg-type]
+        repeats = 0 if self.shuffled else outs
         self.itemsize = np.dtype(problem.dtype).itemsize
+        numbers = problem.batch * sum(math.prod(size) for size in sizes)
+        far = numbers * self.itemsize > _FAR
+        at_once = places_at_once(kind), rows_at_once(kind), self.across, far
+        self.lanes = kind(*sizes, problem.groups, inner, repeats, *at_once)  # type: ignore[arg-type]
         self.effort = problem.flops * _SLOW
 
     def _shared(self) -> tuple[int, int]:
@@ -98,12 +102,6 @@ class Plan:
         rows = range(1 if self.shuffled else self.inner)
         return [(*offset, i * self.lanes.y_size[3]) for offset in offsets for i in rows]
 
-    @cached_property
-    def all_taps(self) -> np.ndarray:
-        """The taps of the only phase, each by itself."""
-        (phase,) = self.phases
-        return np.array(self.taps([offset for offset, _ in phase.elements]))
-
     def kernels(self, weight: np.ndarray) -> np.ndarray:
         """Lay kernels (O, C/G, ...) out as (taps, inner, channels of y), flat."""
         outs, groups = self.problem.group_out, self.problem.groups
@@ -129,30 +127,95 @@ class Plan:
             A row for each region, and how many numbers the largest of them needs in a buffer.
         """
         rows, largest = [], 0
-        both = self.lanes.size[3]
-        if self.lanes.repeats:
-            both += self.inner * self.lanes.y_size[3]
         for number, phase in enumerate(self.phases):
-            for images, ranges, in_place in self._cut(
-                phase, budget // (both * self.itemsize), readable
-            ):
+            inside = self._in_place(phase) if readable else None
+            parts = self.parts_of_channels
+            if inside and not self.small:
+                parts = [(0, self.lanes.y_size[3])]
+            most = max(b - a for a, b in parts)
+            if self.lanes.repeats:  # all channels of x, and what each output channel meets
+                most = self.lanes.size[3] + self.inner * self.lanes.y_size[3]
+            pixels = budget // (most * self.itemsize)
+            for images, ranges, in_place in self._cut(phase, pixels, inside):
                 box = self.box(phase, ranges)
                 low, high = zip(*box, strict=True)
                 if not in_place:
-                    pixels = math.prod(b - a for a, b in box) * (images[1] - images[0])
-                    largest = max(largest, pixels * both)
+                    area = math.prod(b - a for a, b in box) * (images[1] - images[0])
+                    largest = max(largest, area * most)
                 spans = [*images, *(edge for pair in ranges for edge in pair)]
-                rows.append([*spans, in_place, *low, *high, number])
-        rows.sort(key=lambda row: row[0])  # all of an image, then the next one
+                rows += [[*spans, in_place, *low, *high, number, *part] for part in parts]
+        rows.sort(key=lambda row: (row[0], row[16]))  # all of an image, then the next one
         return np.array(rows), largest
 
+    @cached_property
+    def parts_of_channels(self) -> list[tuple[int, int]]:
+        """Channels whose rows stay in the nearest cache until the next rows need them, too."""
+        channels, lanes = self.lanes.y_size[3], _lanes(self.problem)
+        vectors = -(-channels // lanes)
+        count = 1 if self.lanes.repeats else -(-vectors * vector_bytes() // _NEAR)
+        edges = [min(k * vectors // count * lanes, channels) for k in range(count + 1)]
+        return list(itertools.pairwise(edges))
+
+    @lru_cache(maxsize=1024)  # noqa: B019
+    def shares(
+        self, budget: int, readable: bool
+    ) -> tuple[np.ndarray, int, np.ndarray, np.ndarray, int]:
+        """Share a weight gradient's regions out, whatever the threads that there are.
+
+        Returns
+        -------
+        regions, size
+            As of `regions`, in another order.
+        edges, rows, parts
+            Where the regions of each share begin and end; which partial sums it adds to, where no
+            other share has the same channels; and how many partial sums there are.
+        """
+        regions, size = self.regions(budget, readable)
+        batch = self.problem.batch
+        images = np.searchsorted(edges_of(batch), regions[:, 0], side="right") - 1
+        bands = np.zeros_like(images)
+        if batch < PARTS and not regions[:, 16].any():
+            count = -(-PARTS // batch)
+            places = np.prod(regions[:, 1:8:2] - regions[:, 0:8:2], axis=1)
+            in_place = regions[:, 8] == 1  # others are cut by the memory that there is
+            for part in range(images[-1] + 1):
+                mine = (images == part) & in_place
+                if not mine.any():
+                    continue
+                done = np.cumsum(places[mine])
+                bands[mine] = (done - places[mine] / 2) * count // done[-1]
+        order = np.lexsort((regions[:, 16], bands, images))
+        keys = np.stack([images, bands, regions[:, 16]], axis=1)[order]
+        first = np.flatnonzero(np.any(keys[1:] != keys[:-1], axis=1)) + 1
+        edges = np.array([0, *first, len(order)])
+        _, rows = np.unique(keys[edges[:-1], :2], axis=0, return_inverse=True)
+        return regions[order], size, edges, rows.reshape(-1), int(rows.max()) + 1
+
+    @property
+    def small(self) -> bool:
+        """Whether an image stays in a core's cache while one part of its channels is computed."""
+        return math.prod(self.lanes.size) * self.itemsize <= BYTES
+
+    def _in_place(self, phase: Phase) -> Ranges | None:
+        """Return what is computed without a copy: all, or what lies inside of x if it is worth it.
+
+        Where taps are read by rows, whole rows may lie outside of x, and some of their columns;
+        but not all.
+        """
+        if self.lanes.repeats:
+            return None
+        size, (plane, row, column) = self.lanes.size, phase.walks
+        flat = len(plane.taps) == 1 and plane.meets(size[0])
+        if flat and self.across > 1 and row.meets(size[1]) and column.meets(size[2]):
+            return tuple((walk.first, walk.last) for walk in phase.walks)
+        return inside_of(phase, size)
+
     def _cut(
-        self, phase: Phase, pixels: int, readable: bool
+        self, phase: Phase, pixels: int, inside: Ranges | None
     ) -> Iterator[tuple[tuple[int, int], Ranges, bool]]:
         """Yield images and ranges of the walks, and whether x is read in place there."""
         whole: Ranges = tuple((walk.first, walk.last) for walk in phase.walks)
         batch = self.problem.batch
-        inside = _inside(phase, self.lanes.size) if readable and not self.lanes.repeats else None
         if inside is None:
             image = math.prod(b - a for a, b in self.box(phase, whole))
             if image <= pixels:
@@ -163,7 +226,7 @@ class Plan:
                 return
             borders, inside = [whole], None
         else:
-            borders = list(_around(whole, inside))
+            borders = list(around(whole, inside))
         for n in range(batch):
             one = (n, n + 1)
             if inside is not None:
@@ -171,8 +234,8 @@ class Plan:
                 for part in self._lines(inside, lines):
                     yield one, part, True
             for border in borders:
-                line = math.prod(b - a for a, b in self.box(phase, _first_lines(border, 1)))
-                more = math.prod(b - a for a, b in self.box(phase, _first_lines(border, 2))) - line
+                line = math.prod(b - a for a, b in self.box(phase, first_lines(border, 1)))
+                more = math.prod(b - a for a, b in self.box(phase, first_lines(border, 2))) - line
                 for part in self._lines(border, max(1, (pixels - line) // max(more, 1) + 1)):
                     yield one, part, False
 
@@ -184,41 +247,6 @@ class Plan:
         for plane in range(*planes):
             for a, b in itertools.pairwise(edges):
                 yield ((plane, plane + 1), (a, b), columns)
-
-
-def edges_of(batch: int) -> list[int]:
-    """Cut a batch for partial sums, whatever the threads and the memory that there are."""
-    parts = min(_PARTS, batch)
-    return [k * batch // parts for k in range(parts + 1)]
-
-
-def _first_lines(ranges: Ranges, count: int) -> Ranges:
-    (plane, _), (row, last), columns = ranges
-    return ((plane, plane + 1), (row, min(row + count, last)), columns)
-
-
-def _inside(phase: Phase, size: tuple[int, ...]) -> Ranges | None:
-    """Return the part of the walks that meets nothing but x, if it is worth a way of its own."""
-    ranges = []
-    for walk, length in zip(phase.walks, size, strict=False):
-        low, high = walk.taps[0][0], walk.taps[-1][0]
-        first = max(walk.first, -(low // walk.xstep))
-        last = min(walk.last, (length - 1 - high) // walk.xstep + 1)
-        if first >= last:
-            return None
-        ranges.append((first, last))
-    wide = ranges[2][1] - ranges[2][0] >= _WIDE
-    return tuple(ranges) if wide else None
-
-
-def _around(whole: Ranges, inside: Ranges) -> Iterator[Ranges]:
-    """Yield what is left of the ranges around a part of them."""
-    rest = list(whole)
-    for axis, (first, last) in enumerate(inside):
-        for edge in ((whole[axis][0], first), (last, whole[axis][1])):
-            if edge[0] < edge[1]:
-                yield (*rest[:axis], edge, *rest[axis + 1 :])
-        rest[axis] = (first, last)
 
 
 @lru_cache(maxsize=1024)

@@ -9,9 +9,9 @@ import numpy as np
 from ..._workspace import workspace_budget
 from .._problem import Problem
 from .._scratch import aligned, scratch
-from ._channels import convolve_regions, correlate_regions
+from ._channels import convolve_regions, correlate_regions, gather_sums
 from ._memory import even_budget, flat, memory, threads_for, turns_of, whole_lines
-from ._plan_channels import BYTES, edges_of, plan_of
+from ._plan_channels import BYTES, plan_of
 from ._team import share
 
 
@@ -55,20 +55,17 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     """Return dweight (O, C/G, KH, KW)."""
     plan = plan_of(problem, False)
     threads = threads_for(plan.effort)
-    phase, taps = plan.tables[0][0], plan.all_taps
+    table, taps, elements = plan.tables
     numbers, steps = memory(x)
     budget, threads = even_budget(BYTES, threads)
-    regions, room = plan.regions(budget, steps[4] == 1)
-    edges = np.searchsorted(regions[:, 0], edges_of(problem.batch))
-    parts = len(edges) - 1
-    rows = taps.shape[0] * plan.g
-    sums = np.zeros((parts, rows * problem.out_channels), x.dtype)
+    regions, room, edges, rows, parts = plan.shares(budget, steps[4] == 1)
+    channels, inner = problem.out_channels, problem.group_in
+    sums = np.zeros((parts, len(elements) * inner * channels), x.dtype)
     room = whole_lines(room)
     share(
-        correlate_regions, parts, threads, plan.lanes, regions, edges, phase, taps, numbers, steps,
-        scratch(threads * room, x.dtype).reshape(threads, room), flat(dy), sums,
+        correlate_regions, len(rows), threads, plan.lanes, regions, edges, rows, table[0], taps,
+        numbers, steps, scratch(threads * room, x.dtype).reshape(threads, room), flat(dy), sums,
     )  # fmt: skip
-    total = sums[0] if parts == 1 else sums.sum(axis=0)
-    split = total.reshape(-1, problem.group_in, problem.groups, problem.group_out)
-    dweight = np.ascontiguousarray(split.transpose(2, 3, 1, 0))
-    return dweight.reshape(problem.out_channels, problem.group_in, *problem.kernel_size)
+    dweight = np.empty((channels, inner, *problem.kernel_size), x.dtype)
+    gather_sums(sums, inner, channels, dweight.reshape(-1))
+    return dweight

@@ -37,6 +37,11 @@ class Walk:
         first, last = max(first, self.first), min(last, self.last)
         return replace(self, first=first, last=last) if first < last else None
 
+    def meets(self, size: int) -> bool:
+        """Whether every place meets something of a dimension of x, of that size."""
+        places = range(self.first * self.xstep, self.last * self.xstep, self.xstep)
+        return all(any(0 <= j + offset < size for offset, _ in self.taps) for j in places)
+
     @property
     def dense(self) -> bool:
         """Whether taps lie side by side in x."""
