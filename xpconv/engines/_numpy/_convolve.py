@@ -11,7 +11,7 @@ from ._columns import columns, in_groups
 from ._cuts import column_pieces, few_places, in_blocks
 from ._finish import finish
 from ._scatter import scattered
-from ._small import few_rows, multiply
+from ._small import column_blocks, multiply
 from ._work import PIECE, memory, side_by_side
 
 _LAID_OUT_ALONE = 2**17  # numbers that one thread lays out as fast as several
@@ -124,16 +124,15 @@ def _multiply(
     """Fill y by matrices (G, O/G, KH*KW*C/G); where it is asked, say whether all is finite."""
     pieces = column_pieces(problem, x.dtype)
     finite = [True] * len(pieces)
-    right = matrices.transpose(0, 2, 1)
-    step = few_rows(right)
-    if step:
-        right = np.ascontiguousarray(right)
+    blocks = column_blocks(matrices.transpose(0, 2, 1))
 
     def work(number: int) -> None:
         piece = pieces[number]
         part = y[piece.output]
         (cols,) = columns(problem, x, piece)
-        multiply(cols, right, in_groups(part, problem.groups), step)
+        rows = in_groups(part, problem.groups)
+        for own, right, step in blocks:
+            multiply(cols, right, rows[..., own], step)
         if asked:
             finite[number] = bool(np.isfinite(part).all())
         finish(part, bias, activation)

@@ -9,18 +9,37 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from .._blas import reads_small_matrices
+
 SMALL = 10**6
 """Multiplications of a product that is not copied."""
 
 _FEW_SUMS = 2048  # results that are written and added up in less time than it takes to copy
 _LEAST, _MOST = 64, 256  # rows; where all are copied (AVX2) so many cost 3 % more than all at once
+_BLOCK, _LEAST_OF_BLOCK = 64, 24  # columns that suit the vectors, and rows that do where none are
 
 
 def few_rows(right: np.ndarray) -> int:
     """Return how many rows to multiply by matrices (G, K, O) at a time; 0 for all of them."""
     _, inner, outs = right.shape
     rows = min(_MOST, SMALL // max(1, inner * outs)) // 8 * 8
-    return rows if rows >= _LEAST else 0
+    suits = outs % _BLOCK == 0 and reads_small_matrices()
+    return rows if rows >= (_LEAST_OF_BLOCK if suits else _LEAST) else 0
+
+
+def column_blocks(right: np.ndarray) -> list[tuple[slice, np.ndarray, int]]:
+    """Cut matrices (G, K, O) into at most two blocks of columns that are better small.
+
+    Each with its columns, and how many rows to multiply by it at a time.
+    """
+    step, outs = few_rows(right), right.shape[2]
+    if not step and outs == 2 * _BLOCK:
+        halves = [slice(0, _BLOCK), slice(_BLOCK, outs)]
+        blocks = [np.ascontiguousarray(right[..., own]) for own in halves]
+        step = few_rows(blocks[0])
+        if step:
+            return [(own, block, step) for own, block in zip(halves, blocks, strict=True)]
+    return [(slice(None), np.ascontiguousarray(right) if step else right, step)]
 
 
 def multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray, step: int) -> None:
