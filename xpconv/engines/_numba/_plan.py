@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from .._problem import Problem
-from ._piece import Geometry
+from ._geometry import Geometry
 from ._plan_planes import GAP, kernel_rows_fit, planes_fit
 from ._vectors import abreast, tile_rows, vector_bytes
 from ._walk import Phase, phases

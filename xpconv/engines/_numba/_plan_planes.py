@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .._problem import Problem
-from ._vectors import vector_bytes
+from ._vectors import abreast, vector_bytes
 
 _FEW_CHANNELS = 8
 GAP = 16
@@ -38,3 +38,16 @@ def planes_fit(problem: Problem, turned: bool) -> bool:
     if turned and kernel_rows_fit(problem):
         by_channels = problem.out_size[2] * math.ceil(across * outs / lanes) * lanes
     return 5 * by_columns < 4 * by_channels
+
+
+def sums_abreast(problem: Problem, inner: int) -> int:
+    """Return how many input channels of a weight gradient a tile has for each output channel.
+
+    ``inner`` numbers of x lie side by side. It is 0 where more numbers are multiplied so.
+    """
+    lanes = vector_bytes() // np.dtype(problem.dtype).itemsize
+    outs = problem.out_channels
+    if problem.groups > 1 or 2 * outs > lanes:
+        return 0
+    block = abreast(outs) * lanes
+    return block if 5 * outs * math.ceil(inner / block) * abreast(outs) < 4 * inner else 0

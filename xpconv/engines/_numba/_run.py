@@ -16,6 +16,7 @@ from ..._workspace import workspace_budget
 from .._problem import Problem
 from .._scratch import aligned, scratch
 from . import _run_channels
+from ._few_sums import correlate_few, laid_out
 from ._memory import BOUNDS, even_budget, flat, memory, threads_for, turns_of
 from ._pack import LINE, add_up, pack, pack_rows, unpack
 from ._piece import convolve_pieces, correlate_pieces
@@ -120,8 +121,10 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     sums = aligned(math.prod(shape), x.dtype).reshape(shape)
     sums[...] = 0
     buffers = scratch(threads * work.room, x.dtype).reshape(threads, work.room)
+    few = work.geometry.abreast > 0
+    body = correlate_few if few else correlate_pieces
     share(
-        correlate_pieces, parts * len(work.splits), threads, work.geometry, work.pieces, work.edges,
+        body, parts * len(work.splits), threads, work.geometry, work.pieces, work.edges,
         work.splits, phases[0], taps, numbers, steps, buffers, flat(dy), sums, _STRIP,
     )  # fmt: skip
     dweight = aligned(problem.out_channels * problem.group_in * elements.size, x.dtype)
@@ -129,6 +132,9 @@ def weight_gradient(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarr
     alone = 1 if dweight.size < LAID_OUT_ALONE else threads
     if parts > 1:
         share(add_up, math.ceil(dweight.size / LINE), alone, sums.reshape(parts, -1))
-    blocks = math.ceil(problem.out_channels / lanes)
-    share(unpack, turns_of(blocks, alone), alone, sums[0], dweight, lanes)
+    if few:
+        laid_out(sums[0].reshape(len(taps), problem.out_channels, -1), dweight)
+    else:
+        blocks = math.ceil(problem.out_channels / lanes)
+        share(unpack, turns_of(blocks, alone), alone, sums[0], dweight, lanes)
     return dweight.reshape(problem.out_channels, problem.group_in, *problem.kernel_size)

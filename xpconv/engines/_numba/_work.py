@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._geometry import Geometry
 from ._memory import parts_of, turns_of, whole_lines
-from ._piece import Geometry
 from ._plan import Plan
+from ._plan_planes import sums_abreast
 
 _PIECES = 2  # for each thread, at least; neighbours read the same rows, and each copies them
 
@@ -56,7 +57,8 @@ def sums_of(plan: Plan, budget: int, threads: int, in_place: bool) -> Sums:
     pieces, room = plan.pieces(budget, parts, parts)
     edges = np.searchsorted(pieces[:, 0], [k * batch // parts for k in range(parts + 1)])
     splits = _splits(geometry, math.ceil(threads / parts))
-    geometry = geometry._replace(in_place=in_place)
+    block = sums_abreast(plan.problem, plan.tables[0][0][18])
+    geometry = geometry._replace(in_place=in_place, abreast=block)
     return Sums(geometry, pieces, edges, splits, 0 if in_place else whole_lines(room))
 
 
