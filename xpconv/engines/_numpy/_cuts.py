@@ -15,11 +15,11 @@ from .._pieces import Piece
 from .._problem import Problem
 from ._work import PIECE, piece_bytes
 
-# Nanoseconds of work. To wake a second thread takes as long as half of the first; four pieces of
-# equal length are for threads that do not start together. Every call of NumPy gives the
-# interpreter's lock away and has to get it back: threads with shorter pieces spend their time
-# waiting for it.
-_SHARED, _IN_FOUR = 160_000, 1_200_000
+# Nanoseconds of work. Another thread takes 50 us to wake up, and finds nothing in its caches; less
+# than this two do no faster than one, and slower where other programs run. Four pieces of equal
+# length are for threads that do not start together. Every call of NumPy gives the interpreter's
+# lock away and has to get it back: threads with shorter pieces spend their time waiting for it.
+_SHARED, _IN_FOUR = 450_000, 1_200_000
 _BYTES_A_NANOSECOND, _OPERATIONS_A_NANOSECOND = 15, 200  # of one core, about
 _ROWS = 256  # of columns, where kernels are large: fewer make slow products
 _WIDE = 16  # channels of a block: products of fewer columns are slow
