@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections import Counter
@@ -112,6 +113,18 @@ def test_work_within_work_stays_on_its_thread() -> None:
     each(work, 6, 3)
     assert len(found) == 6
     assert all((workers == 0).all() for workers in found)
+
+
+def test_a_thread_that_works_while_python_ends_keeps_its_job() -> None:
+    """Then it takes away what threads have for themselves; what stands in a call's frame stays."""
+
+    def body(turn: Turn) -> bool:
+        kept = [v for v in sys._getframe(1).f_locals.values() if isinstance(v, np.ndarray)]
+        begins = [array.ctypes.data for array in kept]
+        assert any(a <= turn.job < a + array.nbytes for a, array in zip(begins, kept))
+        return True
+
+    share(body, 3, 2)
 
 
 def test_users_threads_do_not_disturb_each_other() -> None:

@@ -148,15 +148,23 @@ class _Words:
         """Have a helper watch, if it sleeps."""
         word = self.of(helper)
         if self._states[helper.number * _LINE // 8] == _SLEEPS and _wake(word):
-            helper.tell(partial(_watch, word, self.patience))
+            helper.tell(partial(self._serve, word))
 
-    def job(self) -> int:
+    def _serve(self, word: int) -> None:
+        """Watch; what is watched stays as long as the call does, even while Python ends."""
+        _watch(word, self.patience)
+
+    def job(self) -> tuple[int, object]:
+        """Return the address of this thread's job, and what has to be kept while it is in use.
+
+        While Python ends it takes away what threads have for themselves, and they work on.
+        """
         try:
             return self._mine.job  # type: ignore[no-any-return]
         except AttributeError:
-            self._mine.memory = np.zeros(ROOM + TASK + _LINE, dtype=np.uint8)
-            address = self._mine.memory.ctypes.data
-            self._mine.job = address + -address % _LINE
+            memory = np.zeros(ROOM + TASK + _LINE, dtype=np.uint8)
+            address = memory.ctypes.data
+            self._mine.job = address + -address % _LINE, memory
             return self._mine.job  # type: ignore[no-any-return]
 
 
@@ -230,6 +238,7 @@ def share(body: Callable[..., Any], count: int, threads: int, *arguments: object
     others = 0 if inside() else max(0, min(threads, count, _MOST) - 1)
     for helper in helpers(others) if others else ():
         words.wake(helper)
-    turn = Turn(0, 0, count, others, words.job(), words.first, words.patience)
+    job, _kept = words.job()
+    turn = Turn(0, 0, count, others, job, words.first, words.patience)
     if not body(turn, *arguments):
         raise MemoryError("compiled code has found no memory for what it works with")
