@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ._scratch import aligned
-from ._threads import each, thread_count
 
-_ALONE = 2**17  # numbers that one thread goes over before a second has woken up
 _PART = 2**16  # numbers of a part whose sums are added up by themselves
 
 
@@ -46,11 +42,3 @@ def edges_of(count: int, width: int) -> list[int]:
     """
     parts = max(1, min(count, count * width // _PART, 64))
     return [k * count // parts for k in range(parts + 1)]
-
-
-def in_parts(work: Callable[[int, int, int], object], count: int, width: int) -> int:
-    """Call ``work(part, first, last)`` for parts of ``count`` rows; return how many there are."""
-    edges = edges_of(count, width)
-    threads = 1 if count * width <= _ALONE else thread_count()
-    each(lambda part: work(part, edges[part], edges[part + 1]), len(edges) - 1, threads)
-    return len(edges) - 1

@@ -7,23 +7,26 @@ is computed in them.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from .._moments import joined
-from .._rows import in_parts, like, rows
+from .._rows import like, rows
 from ._jit import jit
-from ._memory import BOUNDS
+from ._memory import BOUNDS, flat
+from ._parts import in_parts
+from ._team import run
+from ._words import hand_over
 
-_PARTS = 64
-_FEW = 128  # runs that are added up by themselves: rounding grows with the longest sum
+PARTS = 64
+FEW = 128  # runs that are added up by themselves: rounding grows with the longest sum
 _VECTORS = 64  # numbers that compiled loops take at a time
 _RUN = 512  # numbers in a row, at least
-_CUTS = {None: 0, "relu": 1, "relu6": 2}
 
 
-def _together(channels: int) -> int:
+@cache
+def together(channels: int) -> int:
     """Return how many rows make a run: a whole number of vectors, where that is not too long."""
     count = _VECTORS // math.gcd(channels, _VECTORS)
     if channels * count > 8 * _RUN:
@@ -31,48 +34,74 @@ def _together(channels: int) -> int:
     return count * max(1, _RUN // (channels * count))
 
 
-@np.errstate(all="ignore")  # what is not finite passes without a word
 def batch_moments(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return mean, biased variance and 1 / sqrt(variance + eps) of the channels of x (N, C, ...).
 
-    x is read once. The sums of each part are taken around its own first row.
+    x is read once. The sums of each part are taken around its own first row, and joined.
     """
     given = rows(x)
     count, channels = given.shape
-    sums = np.zeros((_PARTS, 3, channels), dtype=x.dtype)
-    sizes = np.zeros(_PARTS)
-    together, flat = _together(channels), given.reshape(-1)
-
-    def work(part: int, first: int, last: int) -> None:
-        sizes[part] = last - first
-        _moments(flat, channels, together, first * channels, last * channels, sums[part])
-
-    parts = in_parts(work, count, channels)
-    return joined(sums[:parts], sizes[:parts], eps)
+    sums = np.zeros((PARTS, 3, channels), dtype=x.dtype)
+    sizes = np.empty(PARTS)
+    parts = in_parts(
+        _moments, count, channels, given.reshape(-1), channels, together(channels), sums, sizes
+    )
+    mean, var, rstd = np.empty((3, channels), dtype=x.dtype)
+    _join(sums[:parts], sizes, eps, mean, var, rstd)
+    return mean, var, rstd
 
 
 @jit
-def _moments(x: Any, channels: int, together: int, first: int, last: int, sums: Any) -> None:
-    run = channels * together
-    shift = np.empty(run, dtype=x.dtype)
-    for c in range(run):
-        shift[c] = x[first + c % channels]
+def _moments(
+    turn: Any, edges: Any, x: Any, channels: int, together: int, sums: Any, sizes: Any
+) -> Any:
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    part = turn.number
+    first, last = edges[part] * channels, edges[part + 1] * channels
+    sizes[part] = edges[part + 1] - edges[part]
+    wide = channels * together
+    shift = np.empty(wide, dtype=x.dtype)
+    for c in range(0, wide, channels):
+        shift[c : c + channels] = x[first : first + channels]
     total, squares = np.zeros_like(shift), np.zeros_like(shift)
     few, few_squares = np.zeros_like(shift), np.zeros_like(shift)
-    for begin in range(first, last, _FEW * run):
+    for begin in range(first, last, FEW * wide):
         few[:], few_squares[:] = 0, 0
-        for at in range(begin, min(begin + _FEW * run, last), run):
-            line = x[at : min(at + run, last)]
+        for at in range(begin, min(begin + FEW * wide, last), wide):
+            line = x[at : min(at + wide, last)]
             for c in range(line.size):
                 d = line[c] - shift[c]
                 few[c] += d
                 few_squares[c] += d * d
         total += few
         squares += few_squares
-    sums[0] = shift[:channels]
-    for k in range(0, run, channels):
-        sums[1] += total[k : k + channels]
-        sums[2] += squares[k : k + channels]
+    sums[part, 0] = shift[:channels]
+    for k in range(0, wide, channels):
+        sums[part, 1] += total[k : k + channels]
+        sums[part, 2] += squares[k : k + channels]
+    return True
+
+
+@jit
+def _join(sums: Any, sizes: Any, eps: float, mean: Any, var: Any, rstd: Any) -> None:
+    """Join the parts' moments as `xpconv.engines._moments.joined` does, which says how."""
+    parts, _, channels = sums.shape
+    count, middle, spread = sizes[:parts].sum(), np.zeros(channels), np.zeros(channels)
+    for part in range(parts):
+        size, share = sizes[part], sizes[part] / count
+        for c in range(channels):
+            middle[c] += share * (sums[part, 0, c] + np.float64(sums[part, 1, c]) / size)
+    for part in range(parts):
+        size, share = sizes[part], sizes[part] / count
+        for c in range(channels):
+            inner = np.float64(sums[part, 1, c]) / size
+            away = sums[part, 0, c] + inner - middle[c]
+            within = np.float64(sums[part, 2, c]) / size - inner * inner
+            spread[c] += share * (within + away * away)
+    for c in range(channels):
+        value = 0.0 if spread[c] < 0 else spread[c]  # NaN is not
+        mean[c], var[c], rstd[c] = middle[c], value, 1 / np.sqrt(value + eps)
 
 
 def normalise(
@@ -86,16 +115,13 @@ def normalise(
     """Return (x - mean) * rstd * weight + bias for x (N, C, ...) and numbers of channels (C,)."""
     given = rows(x)
     count, channels = given.shape
-    vectors = _side_by_side(channels, *_map(mean, rstd, weight, bias))
+    vectors = as_run(*affine_map(mean, rstd, weight, bias))
     low, high = (x.dtype.type(bound) for bound in BOUNDS[activation])
-    source = given.reshape(-1)
     y, target = like(x)
-    into = target.reshape(-1)
     in_parts(
-        lambda _, a, b: _affine(source, *vectors, low, high, into, a * channels, b * channels),
-        count,
-        channels,
-    )
+        _affine, count, channels, given.reshape(-1), channels, vectors, low, high,
+        target.reshape(-1),
+    )  # fmt: skip
     return y
 
 
@@ -121,7 +147,7 @@ def normalise_relu6(
     return normalise(x, mean, rstd, weight, bias, "relu6")
 
 
-def _map(
+def affine_map(
     mean: np.ndarray, rstd: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the mean, what x - mean is multiplied by, and what is added then."""
@@ -129,24 +155,29 @@ def _map(
     return mean, scale, np.zeros_like(mean) if bias is None else bias
 
 
-def _side_by_side(channels: int, *vectors: np.ndarray) -> list[np.ndarray]:
-    """Return vectors (C,) as often as there are rows in a run."""
-    together = _together(channels)
-    return [np.tile(vector, together) for vector in vectors]
+def as_run(*vectors: np.ndarray) -> np.ndarray:
+    """Return a row for each of some vectors (C,), as often as there are rows in a run."""
+    channels = vectors[0].size
+    made = np.empty((len(vectors), channels * together(channels)), dtype=vectors[0].dtype)
+    for row, vector in zip(made, vectors, strict=True):
+        _repeat(flat(vector), row)
+    return made
+
+
+@jit
+def _repeat(vector: Any, target: Any) -> None:
+    for k in range(0, target.size, vector.size):
+        target[k : k + vector.size] = vector
 
 
 @jit
 def _affine(
-    x: Any,
-    mean: Any,
-    scale: Any,
-    shift: Any,
-    low: Any,
-    high: Any,
-    y: Any,
-    first: int,
-    last: int,
-) -> None:
+    turn: Any, edges: Any, x: Any, channels: int, vectors: Any, low: Any, high: Any, y: Any
+) -> Any:
+    if turn.helpers >= 0:
+        return run(hand_over(turn))
+    first, last = edges[turn.number] * channels, edges[turn.number + 1] * channels
+    mean, scale, shift = vectors[0], vectors[1], vectors[2]
     for at in range(first, last, mean.size):
         end = min(at + mean.size, last)
         line, target = x[at:end], y[at:end]
@@ -154,145 +185,4 @@ def _affine(
             value = (line[c] - mean[c]) * scale[c] + shift[c]
             value = low if value <= low else value  # NaN is not
             target[c] = high if value > high else value
-
-
-def batch_norm_grad(
-    dy: np.ndarray, x: np.ndarray, mean: np.ndarray, rstd: np.ndarray, weight: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return dx, and dweight and dbias (C,).
-
-    With n = (x - mean) * rstd it is ``dx = rstd * weight * (dy - mean(dy) - n * mean(dy * n))``.
-    """
-    return _gradients(dy, x, mean, rstd, weight, None, None)
-
-
-def batch_norm_relu_grad(
-    dy: np.ndarray,
-    x: np.ndarray,
-    mean: np.ndarray,
-    rstd: np.ndarray,
-    weight: np.ndarray | None,
-    bias: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the same for `relu` after it.
-
-    Where that cut off is computed again, by the same operations: cheaper than to read y.
-    """
-    return _gradients(dy, x, mean, rstd, weight, bias, "relu")
-
-
-def batch_norm_relu6_grad(
-    dy: np.ndarray,
-    x: np.ndarray,
-    mean: np.ndarray,
-    rstd: np.ndarray,
-    weight: np.ndarray | None,
-    bias: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the same for `relu6` after it."""
-    return _gradients(dy, x, mean, rstd, weight, bias, "relu6")
-
-
-@np.errstate(all="ignore")
-def _gradients(
-    dy: np.ndarray,
-    x: np.ndarray,
-    mean: np.ndarray,
-    rstd: np.ndarray,
-    weight: np.ndarray | None,
-    bias: np.ndarray | None,
-    activation: str | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    seen, given = rows(x), rows(dy)
-    count, channels = seen.shape
-    source, slopes, cut = seen.reshape(-1), given.reshape(-1), _CUTS[activation]
-    sums = np.zeros((_PARTS, 2, channels), dtype=x.dtype)
-    forth = _side_by_side(channels, *_map(mean, rstd, weight, bias))
-
-    def add_up(part: int, first: int, last: int) -> None:
-        _sums(slopes, source, *forth, cut, channels, first * channels, last * channels, sums[part])
-
-    parts = in_parts(add_up, count, channels)
-    totals = sums[:parts].sum(axis=0, dtype=np.float64)
-    dbias, products = totals[0], totals[1]
-    dweight = products * rstd
-    scale = rstd if weight is None else rstd * weight
-    slope = (-scale * rstd * dweight / count).astype(x.dtype)
-    shift = (-scale * dbias / count).astype(x.dtype)
-    back = _side_by_side(channels, scale.astype(x.dtype, copy=False), slope, shift)
-    dx, target = like(x)
-    into = target.reshape(-1)
-
-    def send_back(_: int, first: int, last: int) -> None:
-        _back(slopes, source, *forth, cut, *back, into, first * channels, last * channels)
-
-    in_parts(send_back, count, channels)
-    return dx, dweight.astype(x.dtype), dbias.astype(x.dtype)
-
-
-@jit
-def _passed(value: Any, cut: int, zero: Any, six: Any) -> bool:
-    """Whether an activation lets the gradient through: `relu` where it saw NaN, too."""
-    if cut == 2:
-        return (value > zero) & (value < six)  # type: ignore[no-any-return]
-    return (cut == 0) | (not value <= zero)
-
-
-@jit
-def _sums(
-    dy: Any,
-    x: Any,
-    mean: Any,
-    factor: Any,
-    bias: Any,
-    cut: int,
-    channels: int,
-    first: int,
-    last: int,
-    sums: Any,
-) -> None:
-    zero, six, run = x.dtype.type(0), x.dtype.type(6), mean.size
-    total, products = np.zeros_like(mean), np.zeros_like(mean)
-    few, few_products = np.zeros_like(mean), np.zeros_like(mean)
-    for begin in range(first, last, _FEW * run):
-        few[:], few_products[:] = 0, 0
-        for at in range(begin, min(begin + _FEW * run, last), run):
-            end = min(at + run, last)
-            line, other = dy[at:end], x[at:end]
-            for c in range(line.size):
-                centred = other[c] - mean[c]
-                passed = _passed(centred * factor[c] + bias[c], cut, zero, six)
-                g = line[c] if passed else line[c] * zero
-                few[c] += g
-                few_products[c] += g * centred
-        total += few
-        products += few_products
-    for k in range(0, run, channels):
-        sums[0] += total[k : k + channels]
-        sums[1] += products[k : k + channels]
-
-
-@jit
-def _back(
-    dy: Any,
-    x: Any,
-    mean: Any,
-    factor: Any,
-    bias: Any,
-    cut: int,
-    scale: Any,
-    slope: Any,
-    shift: Any,
-    dx: Any,
-    first: int,
-    last: int,
-) -> None:
-    zero, six = x.dtype.type(0), x.dtype.type(6)
-    for at in range(first, last, mean.size):
-        end = min(at + mean.size, last)
-        line, other, target = dy[at:end], x[at:end], dx[at:end]
-        for c in range(line.size):
-            centred = other[c] - mean[c]
-            passed = _passed(centred * factor[c] + bias[c], cut, zero, six)
-            g = line[c] if passed else line[c] * zero
-            target[c] = g * scale[c] + centred * slope[c] + shift[c]
+    return True
