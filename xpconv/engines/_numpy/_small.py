@@ -23,7 +23,7 @@ def few_rows(right: np.ndarray) -> int:
     """Return how many rows to multiply by matrices (G, K, O) at a time; 0 for all of them."""
     _, inner, outs = right.shape
     rows = min(_MOST, SMALL // max(1, inner * outs)) // 8 * 8
-    suits = outs % _BLOCK == 0 and reads_small_matrices()
+    suits = outs == _BLOCK and reads_small_matrices()
     return rows if rows >= (_LEAST_OF_BLOCK if suits else _LEAST) else 0
 
 
