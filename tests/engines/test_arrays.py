@@ -26,6 +26,7 @@ CASES = {
         {"stride": (2, 1, 1), "padding": 1, "dilation": (1, 2, 1)},
     ),
     "signals of few channels": ((5, 3, 64), (6, 3, 7), {"padding": 3}),
+    "two blocks of outputs": ((5, 16, 21, 21), (128, 16, 3, 3), {"stride": 2}),
     "many outputs": ((4, 3, 24, 24), (32, 3, 7, 7), {"stride": 2, "padding": 3}),
     "strided": ((5, 16, 30, 30), (20, 16, 3, 3), {"stride": 2, "padding": 1}),
     "one image": ((1, 8, 50, 50), (9, 8, 3, 3), {"stride": 2}),

@@ -98,6 +98,17 @@ def test_another_blas_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == [here] * 9  # it has threads of its own
 
 
+@pytest.mark.parametrize(
+    ("functions", "small"),
+    [([lambda: b"Cooperlake"], True), ([lambda: b"Haswell"], False), (None, False)],
+)
+def test_small_matrices_are_read_in_place_by_kernels_that_can(
+    functions: list | None, small: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_blas, "_functions", lambda *_: functions)
+    assert _blas.reads_small_matrices.__wrapped__() is small
+
+
 def test_it_is_held_while_tasks_run(threads: _blas._Switch, monkeypatch) -> None:
     monkeypatch.setenv("XPCONV_NUM_THREADS", "3")
     seen = []
