@@ -40,7 +40,7 @@ def test_a_cache_of_other_sources_is_not_read(
     first = imported(path).twice
     assert first(3) == 6
     (index,) = tmp_path.rglob("*.nbi")
-    assert pickle.loads(index.read_bytes()) == _jit._VERSION
+    assert pickle.loads(index.read_bytes()) == _jit._VERSION  # noqa: S301
     again = imported(path).twice
     assert again(3) == 6
     assert sum(again.stats.cache_hits.values()) == 1
@@ -49,7 +49,7 @@ def test_a_cache_of_other_sources_is_not_read(
     other = imported(path).twice
     assert other(3) == 6
     assert sum(other.stats.cache_hits.values()) == 0
-    assert pickle.loads(index.read_bytes()) == _jit._VERSION
+    assert pickle.loads(index.read_bytes()) == _jit._VERSION  # noqa: S301
 
 
 def test_any_source_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -272,12 +272,9 @@ class Trainer:
         host = to_numpy(x)
         dataset = ArrayDataset(host, host)
         check_samples(host, "given")
-        named = refusing(host, "given")
-        with self._in_force(), self.precision.weights(self.model), named:
-            outputs = [
-                to_numpy(self.precision.infer(self.model, self._there(samples)))
-                for samples, _ in batches(dataset, batch_size)
-            ]
+        with self._in_force(), self.precision.weights(self.model), refusing(host, "given"):
+            given = (self._there(samples) for samples, _ in batches(dataset, batch_size))
+            outputs = [to_numpy(self.precision.infer(self.model, samples)) for samples in given]
         return array_namespace(outputs[0]).concat(outputs, axis=0)
 
     def save(self, path: str | os.PathLike[str]) -> None:

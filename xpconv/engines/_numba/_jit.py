@@ -36,7 +36,7 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
         compiled = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # nowhere to write a cache
         return numba.njit(**options)(function)  # type: ignore[no-any-return]
-    index = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    index: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if hasattr(index, "_version"):  # looked at before anything else of a file is read
         index._version = _VERSION
     return compiled  # type: ignore[no-any-return]
