@@ -87,7 +87,7 @@ def _laid_out(plan: Plan, weight: np.ndarray, threads: int) -> np.ndarray:
     """Kernels in the order of the tiles of all phases."""
     if plan.planar:
         return flat(weight)
-    weight = np.require(weight, requirements=["C", "W"]).reshape(*weight.shape[:2], -1)
+    weight = flat(weight).reshape(*weight.shape[:2], -1)
     phases, _, elements, size = plan.tables
     # Elements that a phase leaves out are written behind the others.
     spare = (plan.geometry.inner + 1) * plan.width if plan.turned else 0
