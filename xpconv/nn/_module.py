@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -102,10 +103,7 @@ class Module:
         """
         if self.children():
             return 0
-        count = 1
-        for size in output_shape:
-            count *= size
-        return count
+        return math.prod(output_shape)
 
     # --- structure -------------------------------------------------------------------------------
 
@@ -176,7 +174,7 @@ class Module:
     @property
     def num_parameters(self) -> int:
         """How many numbers are trained."""
-        return sum(_size(array) for array in self.parameters().values())
+        return sum(math.prod(array.shape) for array in self.parameters().values())
 
     @property
     def backend(self) -> Backend | None:
@@ -399,10 +397,3 @@ def _add_modules(found: dict[str, Module], name: str, value: Any) -> None:
     for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
         if _MAY_HOLD[type(entry)]:
             _add_modules(found, f"{name}.{key}", entry)
-
-
-def _size(array: Array) -> int:
-    count = 1
-    for size in array.shape:
-        count *= size
-    return count
