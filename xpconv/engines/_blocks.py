@@ -16,7 +16,6 @@ import numpy as np
 
 LINE = 64  # bytes of a cache line; a vector across two of them costs twice
 _PAGE = 4096
-_SPARE = 8  # so much of what was in use at once may be held besides: memory that is cut has gaps
 
 Span = tuple[int, int, int]
 """Bytes, the address where they begin, and the number of the chunk that they are part of."""
@@ -25,9 +24,9 @@ Span = tuple[int, int, int]
 class Blocks:
     """Chunks of memory, and what of them is unused.
 
-    Before a chunk is fetched, unused ones go, so that no more is held than was in use at once and
-    an eighth. That keeps a training step's peak about where it is without all this. And no more
-    than ``limit`` bytes are unused, as far as whole chunks can go.
+    Before a chunk is fetched, unused ones go, so that no more is held than was in use at once, and
+    no more than ``limit`` bytes are unused, both as far as whole chunks can go. That keeps a
+    training step's peak about where it is without all this.
 
     An array may come to its end wherever Python collects garbage, also within one of the methods.
     So what comes back is only noted then.
@@ -148,7 +147,7 @@ class Blocks:
 
     def _fetched(self, size: int) -> Span:
         most = max(self.most, self.lent + size)
-        self._drop(self.lent + size + self.held - most - most // _SPARE)
+        self._drop(self.lent + size + self.held - most)
         begin, memory = _chunk(size)  # there may be no memory for it
         number = next(self._numbers)
         self.chunks[number] = begin, memory
