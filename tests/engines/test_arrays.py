@@ -125,6 +125,24 @@ def test_pieces_of_any_size_against_the_loops(name: str, budget: int) -> None:
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-12 * np.abs(theirs).max())
 
 
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("order", ["channels first", "channels last", "backwards"])
+def test_any_order_in_memory_against_the_loops(name: str, order: str) -> None:
+    def laid_out(array: np.ndarray) -> np.ndarray:
+        if order == "channels last":
+            return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
+        return np.asarray(array, order="C" if order == "channels first" else "F")
+
+    case = CASES[name]
+    x, weight = map(laid_out, drawn(case, "float64"))
+    function = (ops.conv1d, ops.conv2d, ops.conv3d)[x.ndim - 3]
+    expected = by_the_loops(name)
+    y, back = ops.vjp(function, x, weight, **case[2])
+    results = [y, *back(laid_out(expected[0][..., ::-1]))]
+    for mine, theirs in zip(results, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-12 * np.abs(theirs).max())
+
+
 @pytest.mark.parametrize("what", [np.nan, np.inf])
 @pytest.mark.parametrize(
     "case", ["narrow groups", "wide groups", "groups of four", "depthwise", "winograd"]

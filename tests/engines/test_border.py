@@ -11,7 +11,7 @@ import pytest
 from tests.backends import Library, host
 from xpconv import engine, ops
 
-LOOKED_AT = ("numpy", "readonly", "strict")
+LOOKED_AT = ("numpy", "readonly")
 SIZE = 15
 
 

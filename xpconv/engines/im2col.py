@@ -34,6 +34,7 @@ __all__ = [
     "input_grad",
     "name",
     "refusal",
+    "scattered",
     "takes_half",
     "weight_grad",
 ]

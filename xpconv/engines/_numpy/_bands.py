@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from .._pieces import Piece, input_region
 from .._problem import Problem
 from ._band_matrices import band, banded, inner, run, width
-from ._columns import padded_images
+from ._columns import images_in_rows
 from ._cuts import cuts
 from ._finish import finish
 from ._groups import gathered, padded_groups, places_of, spread
@@ -38,7 +38,7 @@ def forward(
 
     Then the zeros beside a band would make NaN of what a place does not see.
     """
-    places, groups, x = width(problem), problem.groups, _in_rows(x)
+    places, groups = width(problem), problem.groups
     y = memory((problem.batch, *problem.out_size, problem.out_channels), x.dtype)
     matrices = banded(problem, kernels, bias, places)
     pieces = _pieces(problem, x.itemsize, places, piece_bytes(_BYTES))
@@ -66,7 +66,6 @@ def forward(
 def weight_grad(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """Return dweight (O, C/G, KH, KW): the sums along the band of ``columns^T @ dy``."""
     places, groups = width(problem), problem.groups
-    x, dy = _in_rows(x), np.require(dy, requirements="C")
     pieces = _pieces(problem, x.itemsize, places, piece_bytes(_BYTES))
     lanes = min(_LANES, len(pieces))
     shape = (groups, inner(problem, places), places * problem.group_out)
@@ -97,14 +96,6 @@ def weight_grad(problem: Problem, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     return dweight
 
 
-def _in_rows(x: np.ndarray) -> np.ndarray:
-    """Return images (N, H, W, C) whose places and channels lie side by side along a row."""
-    along = x.strides[-2] == x.shape[-1] * x.itemsize
-    across = x.strides[-1] == x.itemsize or x.shape[-1] == 1
-    return x if along and across else np.ascontiguousarray(x)
-
-
-@lru_cache(maxsize=4096)
 def _pieces(problem: Problem, itemsize: int, places: int, budget: int) -> tuple[Piece, ...]:
     length = inner(problem, places)
     read = problem.in_channels * math.prod(problem.stride)
@@ -122,7 +113,7 @@ def _columns(
     length, groups = inner(problem, places) + ones, problem.groups
     shape, pitch = _layout(problem, piece, places, length, x.itemsize)
     size = (groups, places_of(piece, problem) // places, length)
-    seen = padded_images if groups == 1 else padded_groups
+    seen = images_in_rows if groups == 1 else padded_groups
     padded, cols, *rest = seen(problem, x, piece, size, *more)
     n, *spatial, _ = padded.strides
     steps = [b * s for b, s in zip(spatial, problem.stride, strict=True)]

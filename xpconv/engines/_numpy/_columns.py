@@ -65,10 +65,26 @@ def padded_images(
     problem: Problem, x: np.ndarray, piece: Piece, *more: tuple[int, ...]
 ) -> list[np.ndarray]:
     """Return what a piece's windows see of x, with zeros around, and ``more`` buffers."""
+    return _padded(problem, x, piece, True, *more)
+
+
+def images_in_rows(
+    problem: Problem, x: np.ndarray, piece: Piece, *more: tuple[int, ...]
+) -> list[np.ndarray]:
+    """Return the same, with places and channels side by side along a row."""
+    along = x.strides[-2] == x.shape[-1] * x.itemsize
+    across = x.strides[-1] == x.itemsize or x.shape[-1] == 1
+    return _padded(problem, x, piece, along and across, *more)
+
+
+def _padded(
+    problem: Problem, x: np.ndarray, piece: Piece, as_it_is: bool, *more: tuple[int, ...]
+) -> list[np.ndarray]:
     start, stop = input_region(problem, piece)
     pads = problem.padding[1:]
     size = [stop - start, *(s + sum(p) for s, p in zip(problem.in_size[1:], pads, strict=True))]
     inside = start >= 0 and stop <= problem.in_size[0] and not any(map(any, pads))
+    inside = inside and as_it_is
     shape = (piece.last - piece.first, *size, problem.in_channels)
     padded, *rest = buffers(x.dtype, (0,) if inside else shape, *more)
     if inside:

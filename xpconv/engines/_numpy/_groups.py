@@ -21,12 +21,17 @@ def fused(width: int, itemsize: int) -> bool:
 
 
 def apart(x: np.ndarray, groups: int) -> np.ndarray:
-    """Return a view (N, H, W, G, C/G) of images whose channels lie side by side.
+    """Return a view (N, H, W, G, C/G) of images (N, H, W, C).
 
-    The last axis may be one long, of items as large as a group.
+    Where channels lie side by side, the last axis is one long, of items as large as a group.
     """
     split = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
-    return _as_items(split)
+    return _as_items(split) if x.strides[-1] == x.itemsize else split
+
+
+def _like(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return a view of contiguous numbers as items like those of another view."""
+    return target if source.dtype == target.dtype else target.view(source.dtype)
 
 
 def _as_items(x: np.ndarray) -> np.ndarray:
@@ -43,16 +48,16 @@ def padded_groups(
     size = [stop - start, *(s + sum(p) for s, p in zip(problem.in_size[1:], pads, strict=True))]
     images, groups = piece.last - piece.first, problem.groups
     padded, *rest = buffers(x.dtype, (groups, images, *size, problem.group_in), *more)
-    target = np.moveaxis(_as_items(padded), 0, -2)
+    source = apart(x[piece.first : piece.last], groups)
     corner = (start, *(-before for before, _ in pads))
-    pad_into(target, apart(x[piece.first : piece.last], groups), corner)
+    pad_into(np.moveaxis(_like(source, padded), 0, -2), source, corner)
     return [padded.reshape(-1, *padded.shape[2:]), *rest]
 
 
 def gathered(x: np.ndarray, target: np.ndarray, groups: int) -> None:
     """Copy images (N, H, W, C) into ``target``, as many numbers (G, N, H, W, C/G)."""
-    split = target.reshape(groups, *x.shape[:-1], x.shape[-1] // groups)
-    np.copyto(np.moveaxis(_as_items(split), 0, -2), apart(x, groups))
+    source, split = apart(x, groups), target.reshape(groups, *x.shape[:-1], x.shape[-1] // groups)
+    np.copyto(np.moveaxis(_like(source, split), 0, -2), source)
 
 
 def spread(source: np.ndarray, y: np.ndarray, groups: int) -> None:
