@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -100,6 +101,20 @@ def test_a_helper_that_watches_is_free_for_other_work() -> None:
     for _ in range(20):
         share(_noted, 8, 3, np.zeros(8, np.int64), np.zeros(8, np.int64))
         each(lambda _: meeting.wait(), 3, 3)
+
+
+def test_more_helpers_than_there_are_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks in Python may have any number of them; for compiled work some have no word."""
+    monkeypatch.setattr(_team, "_MOST", 3)
+    times, workers = np.zeros(700, np.int64), np.zeros(700, np.int64)
+    share(_noted, 700, 600, times, workers)
+    assert (times == 1).all()
+    assert (workers < 3).all()
+    called: list[int] = []
+    monkeypatch.setattr(_team, "_call_away", called.append)
+    for number in (2, 3):
+        _team._come(SimpleNamespace(number=number))
+    assert called == [_team._words().first + 2 * _team._LINE]
 
 
 def test_work_within_work_stays_on_its_thread() -> None:

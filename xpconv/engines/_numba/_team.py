@@ -198,7 +198,7 @@ def _forget() -> None:
 
 def _come(helper: Helper) -> None:
     """Let a helper go that is wanted for something else."""
-    if _WORDS is not None:
+    if _WORDS is not None and helper.number < _MOST:
         _call_away(_WORDS.of(helper))
 
 
